@@ -1,0 +1,1 @@
+//! The x402 payer behind the npm package.
