@@ -1,0 +1,95 @@
+// Raw workerd from npm, configured for one run: services in, a URL out, nothing left behind.
+import { spawn } from "node:child_process";
+import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { firstLine, stopper } from "./process.mjs";
+
+const require = createRequire(import.meta.url);
+
+/** The native binary itself: the package's `bin` is a Node wrapper, which would be measured along with it. */
+export async function workerdBinary() {
+  const { default: path } = await import(require.resolve("workerd"));
+  return path;
+}
+
+/**
+ * @typedef {object} Service
+ * @property {string} name
+ * @property {{name: string, type: "esModule"|"wasm"|"text", path?: string, text?: string}[]} modules the first is the entry
+ * @property {Record<string, string>} [vars] plain text bindings
+ * @property {Record<string, string>} [services] binding name → service name
+ * @property {Record<string, string>} [objects] binding name → Durable Object class of this service (SQLite, on disk)
+ * @property {string} [outbound] the service that answers this one's `fetch`; by default the network, loopback included
+ * @property {string[]} [flags] compatibility flags
+ */
+
+/**
+ * Starts workerd with some services; the first one gets the socket.
+ * @param {Service[]} services
+ * @param {{cpu?: number, verbose?: boolean}} [options] `cpu` pins the process to one core
+ * @returns {Promise<{url: string, pid: number, log: () => string, stop: () => Promise<void>}>}
+ */
+export async function startWorkerd(services, { cpu, verbose = false } = {}) {
+  const dir = await mkdtemp(join(tmpdir(), "workerd-"));
+  await mkdir(join(dir, "objects"));
+  const config = join(dir, "config.capnp");
+  await writeFile(config, await configText(services, dir));
+
+  const args = ["serve", config, "--experimental", "--control-fd=3", ...(verbose ? ["--verbose"] : [])];
+  const binary = await workerdBinary();
+  const [command, all] = cpu === undefined ? [binary, args] : ["taskset", ["-c", String(cpu), binary, ...args]];
+  const child = spawn(command, all, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (log += text));
+  const end = stopper(child);
+  const stop = async () => {
+    await end();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    const { port } = JSON.parse(await firstLine(child, child.stdio[3]));
+    return { url: `http://127.0.0.1:${port}`, pid: child.pid, log: () => log, stop };
+  } catch (error) {
+    await stop();
+    throw new Error(`workerd did not start: ${error.message}: ${log.slice(-2000)}`);
+  }
+}
+
+const text = (value) => JSON.stringify(value); // Cap'n Proto's text strings take JSON's escapes
+const list = (items) => `[${items.join(", ")}]`;
+
+async function configText(services, dir) {
+  const rendered = await Promise.all(services.map((service) => serviceText(service, dir)));
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = ${list([
+    ...rendered,
+    `(name = "network", network = (allow = ["public", "private"]))`,
+    `(name = "disk", disk = (path = ${text(join(dir, "objects"))}, writable = true))`,
+  ])},
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = ${text(services[0].name)})]
+);
+`;
+}
+
+async function serviceText({ name, modules, vars = {}, services = {}, objects = {}, outbound = "network", flags = [] }, dir) {
+  const files = await Promise.all(modules.map(async (module, index) => {
+    // Embedded by path, relative to the config: a wasm module has no text form.
+    const file = `${name}-${index}`;
+    await writeFile(join(dir, file), module.text ?? (await readFile(module.path)));
+    return `(name = ${text(module.name)}, ${module.type} = embed ${text(file)})`;
+  }));
+  const bindings = [
+    ...Object.entries(vars).map(([key, value]) => `(name = ${text(key)}, text = ${text(value)})`),
+    ...Object.entries(services).map(([key, target]) => `(name = ${text(key)}, service = ${text(target)})`),
+    ...Object.entries(objects).map(([key, type]) => `(name = ${text(key)}, durableObjectNamespace = ${text(type)})`),
+  ];
+  const classes = Object.values(objects).map((type) =>
+    `(className = ${text(type)}, uniqueKey = ${text(`${name}-${type}`)}, enableSql = true)`);
+  const storage = classes.length === 0 ? "" : `durableObjectNamespaces = ${list(classes)}, durableObjectStorage = (localDisk = "disk"),`;
+  return `(name = ${text(name)}, worker = (
+    compatibilityDate = "2026-01-01", compatibilityFlags = ${list(flags.map(text))},
+    modules = ${list(files)}, bindings = ${list(bindings)}, ${storage} globalOutbound = ${text(outbound)}))`;
+}
