@@ -1,1 +1,41 @@
-fn main() {}
+//! The one front door of the repository: `cargo xtask <command>`.
+
+mod build;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  build [pkg|gate|contracts]   compile the npm package's wasm, the gate, the test contracts (all three by default)
+  setup                        fetch what a fresh machine lacks: targets, npm packages, Chromium
+  help                         this page";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each command takes the words behind its name.
+fn dispatch(words: &[&str]) -> Result<()> {
+    match words {
+        ["build", rest @ ..] => build::run(rest),
+        ["setup"] => tools::setup(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        [unknown, ..] => bail!("`{unknown}` is no command; `cargo xtask help` lists them"),
+    }
+}
