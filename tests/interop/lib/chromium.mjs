@@ -3,7 +3,7 @@ import { chromium } from "playwright-core";
 import { privateKeyToAccount } from "viem/accounts";
 import { pathOf, startScript } from "./process.mjs";
 
-const EXECUTABLE = process.env.X402_CHROMIUM ?? "/usr/bin/chromium";
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",

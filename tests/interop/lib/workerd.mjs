@@ -6,13 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { firstLine, stopper } from "./process.mjs";
 
-const require = createRequire(import.meta.url);
-
-/** The native binary itself: the package's `bin` is a Node wrapper, which would be measured along with it. */
-export async function workerdBinary() {
-  const { default: path } = await import(require.resolve("workerd"));
-  return path;
-}
+/** The native binary itself: the package's `bin` is a Node wrapper, which a signal or a clock would hit instead. */
+const BINARY = createRequire(import.meta.url)("workerd").default;
 
 /**
  * @typedef {object} Service
@@ -29,7 +24,8 @@ export async function workerdBinary() {
  * Starts workerd with some services; the first one gets the socket.
  * @param {Service[]} services
  * @param {{cpu?: number, verbose?: boolean}} [options] `cpu` pins the process to one core
- * @returns {Promise<{url: string, pid: number, log: () => string, stop: () => Promise<void>}>}
+ * @returns {Promise<{url: string, pid: number, spawned: bigint, log: () => string, stop: () => Promise<void>}>} `spawned`
+ *   is the monotonic nanosecond at which the process was started
  */
 export async function startWorkerd(services, { cpu, verbose = false } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "workerd-"));
@@ -38,8 +34,8 @@ export async function startWorkerd(services, { cpu, verbose = false } = {}) {
   await writeFile(config, await configText(services, dir));
 
   const args = ["serve", config, "--experimental", "--control-fd=3", ...(verbose ? ["--verbose"] : [])];
-  const binary = await workerdBinary();
-  const [command, all] = cpu === undefined ? [binary, args] : ["taskset", ["-c", String(cpu), binary, ...args]];
+  const [command, all] = cpu === undefined ? [BINARY, args] : ["taskset", ["-c", String(cpu), BINARY, ...args]];
+  const spawned = process.hrtime.bigint();
   const child = spawn(command, all, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (log += text));
@@ -50,7 +46,7 @@ export async function startWorkerd(services, { cpu, verbose = false } = {}) {
   };
   try {
     const { port } = JSON.parse(await firstLine(child, child.stdio[3]));
-    return { url: `http://127.0.0.1:${port}`, pid: child.pid, log: () => log, stop };
+    return { url: `http://127.0.0.1:${port}`, pid: child.pid, spawned, log: () => log, stop };
   } catch (error) {
     await stop();
     throw new Error(`workerd did not start: ${error.message}: ${log.slice(-2000)}`);
