@@ -29,7 +29,7 @@ async function measure(gate, requests, times, status) {
  * Both gates, in turns.
  * @param {string[]} sides which of {@link SIDES} to measure
  * @param {{rounds: number, challenges: number, payments: number}} size
- * @returns {Promise<object[]>} rows
+ * @returns {Promise<{rows: object[]}>}
  */
 export async function throughput(sides, { rounds, challenges, payments }) {
   const gates = {};
@@ -53,12 +53,13 @@ export async function throughput(sides, { rounds, challenges, payments }) {
     }
     const values = (kind, key) =>
       Object.fromEntries(sides.map((side) => [side, median(found[side][kind].map((figure) => figure[key]))]));
-    return [
+    const rows = [
       row("402 challenges, raw workerd, one core", "requests/s", values("challenge", "perSecond"), "more"),
       row("processor time of a challenge", "µs", values("challenge", "cpuMicros"), "less"),
       row("paid requests, raw workerd, one core, facilitator stubbed", "requests/s", values("paid", "perSecond"), "more"),
       row("processor time of a paid request", "µs", values("paid", "cpuMicros"), "less"),
     ];
+    return { rows };
   } finally {
     for (const gate of Object.values(gates)) await gate.stop();
   }
