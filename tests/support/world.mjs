@@ -15,17 +15,23 @@ export function world() {
   return JSON.parse(text);
 }
 
+/** The front door's command line: the one that started this suite, or cargo's alias for it. */
+export function command() {
+  return process.env.X402_XTASK ? [process.env.X402_XTASK] : ["cargo", "xtask"];
+}
+
 /**
  * Starts another world and answers its description with `stop()`. Options: `config` (file of a gate config; the
  * addresses http://gate.localhost and http://origin.localhost in it become this world's), `secrets` (name → value).
  * The world ends with `stop()`, and also when this process ends, because it holds the world's pipe.
  */
 export async function startWorld({ config, secrets = {} } = {}) {
-  const [command, ...first] = process.env.X402_XTASK ? [process.env.X402_XTASK] : ["cargo", "xtask"];
+  const [program, ...first] = command();
   const args = [...first, "serve", "--json", "--until-stdin-closes"];
+  if (process.env.X402_XTASK) args.push("--no-build"); // whoever set it has built
   if (config) args.push("--config", config);
   for (const [name, value] of Object.entries(secrets)) args.push("--secret", `${name}=${value}`);
-  const child = spawn(command, args, { cwd: repository, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(program, args, { cwd: repository, stdio: ["pipe", "pipe", "pipe"] });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = new Promise((resolve) => child.once("close", resolve));

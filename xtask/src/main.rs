@@ -2,7 +2,10 @@
 
 mod build;
 mod run;
+mod serve;
+mod tidy;
 mod tools;
+mod world;
 
 use std::process::ExitCode;
 
@@ -11,7 +14,9 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask <command>
 
+  serve [--json] [options]     the local world (chain, origin, gate, page) until interrupted; `serve --help` lists options
   build [pkg|gate|contracts]   compile the npm package's wasm, the gate, the test contracts (all three by default)
+  tidy                         read the source for broken house rules
   setup                        fetch what a fresh machine lacks: targets, npm packages, Chromium
   help                         this page";
 
@@ -31,6 +36,8 @@ fn main() -> ExitCode {
 fn dispatch(words: &[&str]) -> Result<()> {
     match words {
         ["build", rest @ ..] => build::run(rest),
+        ["serve", rest @ ..] => serve::run(rest),
+        ["tidy"] => tidy::run(),
         ["setup"] => tools::setup(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

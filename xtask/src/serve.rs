@@ -4,33 +4,44 @@ use std::io::Write as _;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::build;
 use crate::world::{self, Options, World};
 
 /// What this command understands.
-pub const USAGE: &str = "\
+const USAGE: &str = "\
 cargo xtask serve [options]      the local world until interrupted
   --json                         one line of JSON when everything is ready, nothing else on standard output
   --config FILE                  gate config; http://gate.localhost and http://origin.localhost in it are filled in
   --secret NAME=VALUE            one more secret for the gate (repeatable)
   --gate-port N  --rpc-port N  --page-port N      fixed ports instead of free ones
+  --no-build                     run what was built last
   --until-stdin-closes           end with standard input, for a program that starts a world for itself
 ";
 
 struct Arguments {
     options: Options,
     json: bool,
+    build: bool,
     until_stdin_closes: bool,
 }
 
 /// Runs the command.
 pub fn run(words: &[&str]) -> Result<()> {
+    if words.contains(&"--help") {
+        print!("{USAGE}");
+        return Ok(());
+    }
     let arguments = parse(words)?;
+    if arguments.build {
+        build::all()?;
+    }
     let world = world::start(&arguments.options)?;
     let text = if arguments.json {
         format!("{}\n", world.json())
     } else {
         describe(&world)
     };
+    world::expect_interrupt();
     let mut output = std::io::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()?;
@@ -42,6 +53,7 @@ fn parse(words: &[&str]) -> Result<Arguments> {
     let mut parsed = Arguments {
         options: Options::default(),
         json: false,
+        build: true,
         until_stdin_closes: false,
     };
     let mut rest = words.iter().copied();
@@ -53,6 +65,7 @@ fn parse(words: &[&str]) -> Result<Arguments> {
         let options = &mut parsed.options;
         match argument {
             "--json" => parsed.json = true,
+            "--no-build" => parsed.build = false,
             "--until-stdin-closes" => parsed.until_stdin_closes = true,
             "--config" => options.gate_config = Some(value()?.into()),
             "--gate-port" => options.ports.gate = port(value()?)?,

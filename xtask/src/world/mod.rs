@@ -19,8 +19,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use chain::{Account, NETWORK, PAYER, RELAYER, Rpc, USDC, client};
+pub use chain::{NETWORK, PAYER, Rpc, USDC};
+use chain::{RELAYER, client};
 pub use gate::{Route, Secrets};
+pub use process::expect_interrupt;
 
 use crate::run::{root, step};
 use crate::tools;
@@ -146,8 +148,7 @@ impl World {
         serde_json::to_string(&description).unwrap_or_default()
     }
 
-    /// Stays until interrupted (the process then ends with 0), until a part fails, or, if asked, until
-    /// standard input closes.
+    /// Stays until interrupted, until a part fails (an error), or, if asked, until standard input closes.
     pub fn stay(&self, until_stdin_closes: bool) -> Result<()> {
         self.processes.stay(until_stdin_closes)
     }
@@ -259,7 +260,7 @@ fn start_gate(
         match gate::listening(processes) {
             Ok(()) => return Ok((url, config)),
             Err(_) if !last && options.ports.gate == 0 && gate::port_was_taken(processes) => {
-                processes.end("workerd")
+                processes.end("workerd");
             }
             Err(error) => return Err(error),
         }

@@ -198,7 +198,6 @@ impl Processes {
 
     /// Looks after the children until one ends by itself (an error) or, if asked, standard input closes.
     pub fn stay(&self, until_stdin_closes: bool) -> Result<()> {
-        SERVING.store(true, Ordering::SeqCst);
         let closed = Arc::new(AtomicBool::new(false));
         if until_stdin_closes {
             let closed = Arc::clone(&closed);
@@ -214,6 +213,11 @@ impl Processes {
         }
         Ok(())
     }
+}
+
+/// From here on, being interrupted is how this command is meant to end.
+pub fn expect_interrupt() {
+    SERVING.store(true, Ordering::SeqCst);
 }
 
 impl Drop for Processes {
