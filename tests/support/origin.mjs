@@ -62,6 +62,7 @@ function stream(request, response) {
       response.end();
     }
   };
+  // timer: a slow body is what this route is for.
   const timer = setInterval(next, 250);
   response.on("close", () => clearInterval(timer));
 }

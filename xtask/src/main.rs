@@ -1,6 +1,8 @@
 //! The one front door of the repository: `cargo xtask <command>`.
 
+mod bench;
 mod build;
+mod interop;
 mod run;
 mod serve;
 mod tidy;
@@ -16,6 +18,8 @@ cargo xtask <command>
 
   serve [--json] [options]     the local world (chain, origin, gate, page) until interrupted; `serve --help` lists options
   build [pkg|gate|contracts]   compile the npm package's wasm, the gate, the test contracts (all three by default)
+  interop [--only words]       every client pays every gate it can on the local chain; target/interop.json
+  bench                        ours beside the reference packages, interleaved; target/bench.json
   tidy                         read the source for broken house rules
   setup                        fetch what a fresh machine lacks: targets, npm packages, Chromium
   help                         this page";
@@ -37,6 +41,8 @@ fn dispatch(words: &[&str]) -> Result<()> {
     match words {
         ["build", rest @ ..] => build::run(rest),
         ["serve", rest @ ..] => serve::run(rest),
+        ["interop", rest @ ..] => interop::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["tidy"] => tidy::run(),
         ["setup"] => tools::setup(),
         [] | ["help" | "--help" | "-h"] => {
