@@ -1,0 +1,182 @@
+//! Every reason the project can give, once.
+//!
+//! The strings are the protocol's own where it has one (specification `x402-specification-v2.md` §9 and the
+//! scheme documents); ours carry the prefix of the role that says them: `payer_`, `gate_`, `facilitator_`.
+//! A peer may send any other string; such a string stays text and is never mapped to one of ours.
+
+use alloc::string::String;
+use core::fmt;
+
+/// A code, and what is known beyond it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    code: Code,
+    detail: String,
+}
+
+/// What fallible functions of the core return.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+impl Error {
+    /// An error with data for a developer: never a secret, never shown to a gate's clients.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The machine-readable reason.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is known beyond the code; may be empty.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self { code, detail: String::new() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.sentence())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+impl core::error::Error for Error {}
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $sentence:literal)*) => {
+        /// The reason for a refusal or a failure.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of this file.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The string on the wire and in JavaScript's `error.code`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// One sentence for a person.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The protocol's, any role (specification v2 §9, transports-v2/http.md).
+    InvalidPayload "invalid_payload" "the payment cannot be read"
+    InvalidPaymentRequired "invalid_payment_required" "the terms in the 402 cannot be read"
+    InvalidPaymentResponse "invalid_payment_response" "the settlement response cannot be read"
+    InvalidX402Version "invalid_x402_version" "this x402 version is not spoken here"
+    InvalidNetwork "invalid_network" "this network is not served here"
+    InvalidScheme "invalid_scheme" "this scheme is not served here"
+    UnsupportedScheme "unsupported_scheme" "no part here speaks this scheme on this network"
+    NoMatchingRequirements "No matching payment requirements" "the payment does not match any offer of this resource"
+    PaymentRequired "Payment required" "this resource is paid"
+    ExtensionEchoMismatch "extension_echo_mismatch" "an extension was echoed with other contents than were offered"
+    SettlementPending "settlement_pending" "the outcome of the settlement is not known yet"
+    UnexpectedVerifyError "unexpected_verify_error" "verification failed for a reason outside the payment"
+    UnexpectedSettleError "unexpected_settle_error" "settlement failed for a reason outside the payment"
+
+    // Scheme exact on EVM (scheme_exact_evm.md and the reference's names).
+    ExactEvmScheme "invalid_exact_evm_scheme" "the payment is not of scheme exact"
+    ExactEvmMissingDomain "invalid_exact_evm_missing_eip712_domain" "the offer lacks the token's EIP-712 name and version"
+    ExactEvmNetworkMismatch "invalid_exact_evm_network_mismatch" "the payment is for another network"
+    ExactEvmSignature "invalid_exact_evm_signature" "the signature is not the payer's for these terms"
+    ExactEvmRecipientMismatch "invalid_exact_evm_recipient_mismatch" "the authorization pays somebody else"
+    ExactEvmValidBefore "invalid_exact_evm_payload_authorization_valid_before" "the authorization has expired or expires too soon"
+    ExactEvmValidAfter "invalid_exact_evm_payload_authorization_valid_after" "the authorization is not valid yet"
+    ExactEvmValueMismatch "invalid_exact_evm_payload_authorization_value_mismatch" "the authorization is not for the price"
+    ExactEvmValueV1 "invalid_exact_evm_authorization_value" "the authorization is not for the price"
+    AssetNotDeployed "asset_not_deployed_contract" "there is no contract at the asset's address"
+    ExactEvmEip3009NotSupported "invalid_exact_evm_eip3009_not_supported" "the asset does not speak EIP-3009"
+    ExactEvmNonceUsed "invalid_exact_evm_nonce_already_used" "this authorization was used or cancelled already"
+    ExactEvmTokenName "invalid_exact_evm_token_name_mismatch" "the asset has another EIP-712 name than the offer says"
+    ExactEvmTokenVersion "invalid_exact_evm_token_version_mismatch" "the asset has another EIP-712 version than the offer says"
+    ExactEvmInsufficientBalance "invalid_exact_evm_insufficient_balance" "the payer does not hold enough of the asset"
+    ExactEvmSimulationFailed "invalid_exact_evm_transaction_simulation_failed" "the transfer would fail on chain"
+    ExactEvmTransactionFailed "invalid_exact_evm_transaction_failed" "the transfer failed on chain"
+    ExactEvmTransferEventMismatch "invalid_exact_evm_transfer_event_mismatch" "the transaction did not make the signed transfer"
+    Eip6492FactoryNotAllowed "eip6492_factory_not_allowed" "wallets that are not deployed yet are not accepted here"
+
+    // Values.
+    InvalidAmount "invalid_amount" "an amount is a decimal string of atomic units"
+    InvalidAddress "invalid_address" "an address is 0x and 40 hex digits, lower-case or with its EIP-55 checksum"
+    InvalidHex "invalid_hex" "expected 0x and an even number of hex digits"
+    InvalidSignature "invalid_signature" "expected a 65-byte or EIP-2098 signature with a low s"
+    InvalidKey "invalid_key" "expected a secp256k1 secret key of 32 bytes in hex"
+    InvalidPrice "invalid_price" "a price looks like \"$0.01\", \"1 USDC\" or a string of atomic units with its asset"
+    PriceRoundsToZero "price_rounds_to_zero" "the price is finer than the asset's smallest unit or zero"
+    UnknownAsset "unknown_asset" "no asset of that name is known on this network"
+    InvalidUrl "invalid_url" "expected an absolute http or https URL"
+    TooLarge "too_large" "a message exceeds its limit"
+
+    // The payer's own.
+    PayerNothingAcceptable "payer_nothing_acceptable" "no offer passes the policy"
+    PayerOverCap "payer_over_cap" "the price is above the cap for one payment"
+    PayerInsecure "payer_insecure_url" "payments go over https only"
+    PayerNetworkNotAllowed "payer_network_not_allowed" "the policy does not allow this network"
+    PayerAssetNotAllowed "payer_asset_not_allowed" "the asset is not one the payer knows"
+    PayerDomainMismatch "payer_asset_domain_mismatch" "the offer names another EIP-712 domain than the asset has"
+    PayerPayToNotAllowed "payer_pay_to_not_allowed" "the policy does not allow this recipient"
+    PayerOriginNotAllowed "payer_origin_not_allowed" "the policy does not allow this origin"
+    PayerVersionNotAllowed "payer_version_not_allowed" "the policy does not allow this x402 version"
+    PayerValidity "payer_validity" "the offer's maxTimeoutSeconds cannot be signed for"
+    PayerAlreadyPaid "payer_already_paid" "the request carries a payment already; at most one is made per call"
+    PayerBodyNotReplayable "payer_body_not_replayable" "the request body is a stream and cannot be sent twice; pass text, bytes, a Blob or FormData"
+    PayerRedirected "payer_redirected" "the 402 came from another origin than was asked"
+    PayerApprovalDenied "payer_approval_denied" "the approval callback did not allow this payment"
+    PayerWalletRejected "payer_wallet_rejected" "the wallet's user refused to sign"
+    PayerWalletFailed "payer_wallet_failed" "the wallet could not sign"
+    PayerWalletMismatch "payer_wallet_mismatch" "the wallet's signature is not its own for what was asked"
+    PayerNoRandomness "payer_no_randomness" "no secure randomness is available"
+    PayerAborted "payer_aborted" "the call was aborted"
+    PayerConfig "payer_invalid_options" "the payer's options are not valid"
+    PayerNetworkFault "payer_network_fault" "the request failed before an answer came"
+
+    // The gate's own.
+    GateConfig "gate_invalid_config" "the gate's configuration is not valid"
+    GateAmbiguousPath "gate_ambiguous_path" "the path can be read in more than one way"
+    GateMalformedPath "gate_malformed_path" "the path is not valid"
+    GateMethodNotAllowed "gate_method_not_allowed" "this method is not sold on this path"
+    GateNotFound "gate_not_found" "nothing is served here"
+    GateTwoPayments "gate_two_payments" "the request carries more than one payment"
+    GateOriginFailed "gate_origin_failed" "the origin could not be reached"
+    GateFacilitatorFault "gate_facilitator_fault" "the facilitator gave no usable answer"
+    GateFacilitatorUnavailable "gate_facilitator_unavailable" "the facilitator could not be reached"
+    GateChainFault "gate_chain_fault" "the chain could not be asked"
+    GateInternal "gate_internal" "the gate failed"
+    GateUpgradeRefused "gate_upgrade_refused" "protocol upgrades are not sold"
+
+    // The facilitator's own.
+    FacilitatorUnauthorized "facilitator_unauthorized" "the facilitator needs its bearer token"
+    FacilitatorPayerNotAllowed "facilitator_payer_not_allowed" "the relayer, the recipient and the zero address cannot be the payer"
+    FacilitatorFeeCap "facilitator_fee_cap" "the network's fee is above the configured cap"
+    FacilitatorRelayerUnavailable "facilitator_relayer_unavailable" "the relayer cannot send now"
+}
+
+impl Code {
+    /// The code with this wire string, if it is one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,223 @@
+//! The facilitator's decisions, for whichever scheme a payment uses.
+//!
+//! ```text
+//! check(payment, offer, now) → Checked ── reads() ─► one batch ── conclude(answers) ─► valid
+//!                                 └────── call() ─► relayer ──── settled(receipt) ──► settled
+//! ```
+
+pub mod relayer;
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::error::{Code, Error, Result};
+use crate::evm::address::Address;
+use crate::evm::hex;
+use crate::evm::keccak::Bytes32;
+use crate::evm::reads::{Answer, Read, Receipt};
+use crate::scheme::exact;
+use crate::types::facilitator::{FacilitatorRequest, SettleResponse, SupportedKind, SupportedResponse, VerifyResponse};
+use crate::types::json::{self, Verbatim};
+use crate::types::network::Network;
+use crate::types::payload::PaymentPayload;
+use crate::types::required::{Offer, Version};
+use crate::types::time::UnixSeconds;
+
+pub use crate::scheme::exact::evm::{Refusal, Rules};
+
+/// A payment that passed every check that needs no chain.
+#[derive(Clone, Debug)]
+pub enum Checked {
+    /// Scheme exact on EVM.
+    ExactEvm(exact::evm::Checked),
+}
+
+/// A call that settles a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettleCall {
+    /// The contract.
+    pub to: Address,
+    /// Calldata.
+    pub data: Vec<u8>,
+    /// Gas at most.
+    pub gas_limit: u64,
+}
+
+/// What makes a payment one of a kind: the same money cannot be moved twice under one identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// The token contract.
+    pub asset: Address,
+    /// The payer.
+    pub payer: Address,
+    /// The authorization's nonce.
+    pub nonce: Bytes32,
+}
+
+/// Checks a payment against the server's own offer, without the chain.
+///
+/// # Errors
+/// `unsupported_scheme`, or the scheme's reason.
+pub fn check(payment: &PaymentPayload, offer: &Offer, now: UnixSeconds, rules: &Rules) -> Result<Checked, Refusal> {
+    match (offer.terms.scheme.as_str(), offer.terms.network.evm_chain_id()) {
+        (exact::SCHEME, Some(_)) => exact::evm::check(payment, offer, now, rules).map(Checked::ExactEvm),
+        _ => Err(Code::UnsupportedScheme.into()),
+    }
+}
+
+impl Checked {
+    /// What must be asked of the chain, in one batch.
+    pub fn reads(&self) -> Vec<Read> {
+        match self {
+            Self::ExactEvm(checked) => checked.reads(),
+        }
+    }
+
+    /// Judges the chain's answers to [`Checked::reads`].
+    ///
+    /// # Errors
+    /// The scheme's reason, or `gate_chain_fault`.
+    pub fn conclude(&self, answers: &[Answer]) -> Result<()> {
+        match self {
+            Self::ExactEvm(checked) => checked.conclude(answers),
+        }
+    }
+
+    /// The call that settles it.
+    pub fn call(&self) -> SettleCall {
+        match self {
+            Self::ExactEvm(checked) => {
+                SettleCall { to: checked.terms.asset, data: checked.transfer(), gas_limit: exact::evm::GAS_LIMIT }
+            }
+        }
+    }
+
+    /// Whether a receipt proves the settlement.
+    ///
+    /// # Errors
+    /// The scheme's reason.
+    pub fn settled(&self, receipt: &Receipt) -> Result<()> {
+        match self {
+            Self::ExactEvm(checked) => exact::evm::settled(checked, receipt),
+        }
+    }
+
+    /// The payer's address, as messages name it.
+    pub fn payer(&self) -> String {
+        match self {
+            Self::ExactEvm(checked) => checked.payer(),
+        }
+    }
+
+    /// The network's name in the payment's version.
+    pub fn network(&self) -> &str {
+        match self {
+            Self::ExactEvm(checked) => &checked.network,
+        }
+    }
+
+    /// What makes the payment one of a kind on its network.
+    pub fn identity(&self) -> Identity {
+        match self {
+            Self::ExactEvm(checked) => Identity {
+                asset: checked.terms.asset,
+                payer: checked.payload.authorization.from,
+                nonce: checked.payload.authorization.nonce,
+            },
+        }
+    }
+}
+
+/// Reads the body of `POST /verify` or `POST /settle`.
+///
+/// # Errors
+/// `invalid_payload`, `invalid_x402_version`, `invalid_network`.
+pub fn read_request(body: &str) -> Result<(PaymentPayload, Offer)> {
+    let request: FacilitatorRequest = json::read(body, Code::InvalidPayload)?;
+    let payment = PaymentPayload::read(request.payment_payload.as_str())?;
+    if payment.version().number() != request.x402_version {
+        return Err(Code::InvalidX402Version.into());
+    }
+    let offer = Offer::read(request.payment_requirements, payment.version(), Code::InvalidPayload)?;
+    Ok((payment, offer))
+}
+
+/// Writes the body of `POST /verify` or `POST /settle` for another facilitator.
+///
+/// # Errors
+/// None that these types can cause.
+pub fn write_request(payment: &PaymentPayload, offer: &Offer) -> Result<String> {
+    let request = FacilitatorRequest {
+        x402_version: payment.version().number(),
+        payment_payload: Verbatim::parse(&payment.write(), Code::InvalidPayload)?,
+        payment_requirements: offer.verbatim.clone(),
+    };
+    Ok(json::write(&request))
+}
+
+/// The answer of `GET /supported` for a facilitator that serves these networks with these relayers.
+pub fn supported(networks: &[(Network, Address)]) -> SupportedResponse {
+    let mut kinds = Vec::new();
+    let mut signers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (network, relayer) in networks {
+        let names = [(Version::V2, Some(network.as_str())), (Version::V1, network.v1_name())];
+        for (version, name) in names {
+            if let Some(name) = name {
+                kinds.push(SupportedKind {
+                    x402_version: version.number(),
+                    scheme: exact::SCHEME.into(),
+                    network: name.into(),
+                });
+            }
+        }
+        let addresses = signers.entry("eip155:*".into()).or_default();
+        let relayer = relayer.to_string();
+        if !addresses.contains(&relayer) {
+            addresses.push(relayer);
+        }
+    }
+    SupportedResponse { kinds, extensions: Vec::new(), signers }
+}
+
+/// Judges another facilitator's `VerifyResponse`.
+///
+/// # Errors
+/// The facilitator's reason as text, beside the code it means to us.
+pub fn judge_verify(response: &VerifyResponse) -> Result<()> {
+    if response.is_valid {
+        return Ok(());
+    }
+    let reason = response.invalid_reason.as_deref().unwrap_or_default();
+    let code = Code::parse(reason).unwrap_or(Code::UnexpectedVerifyError);
+    Err(Error::new(code, reason))
+}
+
+/// What another facilitator's `SettleResponse` means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The payment moved, in this transaction.
+    Settled(SettleResponse),
+    /// The payment did not move and will not by this attempt.
+    Failed(Error),
+    /// Nobody here knows; the transaction, if one was named.
+    Unknown(String),
+}
+
+/// Judges another facilitator's `SettleResponse` for a payment. Success needs evidence: a transaction hash, this
+/// payer and this network; a claim without it is not believed and not refused either, but unknown.
+pub fn judge_settle(checked: &Checked, response: SettleResponse) -> Settlement {
+    let transaction = response.transaction.clone();
+    if !response.success {
+        let reason = response.error_reason.as_deref().unwrap_or_default();
+        return match Code::parse(reason) {
+            Some(Code::SettlementPending) => Settlement::Unknown(transaction),
+            Some(code) => Settlement::Failed(code.into()),
+            None => Settlement::Failed(Error::new(Code::UnexpectedSettleError, reason)),
+        };
+    }
+    let hash = hex::decode_array::<32>(&transaction).is_ok_and(|hash| hash != [0; 32]);
+    let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&checked.payer()));
+    let same_network = response.network == checked.network();
+    if hash && same_payer && same_network { Settlement::Settled(response) } else { Settlement::Unknown(transaction) }
+}

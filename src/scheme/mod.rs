@@ -1,0 +1,3 @@
+//! Payment schemes, one module per document in the specification's `specs/schemes/`.
+
+pub mod exact;

@@ -1,0 +1,470 @@
+//! The gate's configuration (`gate.json`): read once, checked as a whole, or refused with what is wrong.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Code, Error, Result};
+use crate::evm::address::Address;
+use crate::evm::signature::SecretKey;
+use crate::facilitator::Rules;
+use crate::scheme::exact::evm::Terms;
+use crate::server::cors::Cors;
+use crate::server::offer::{Listing, exact_offer};
+use crate::server::price::Price;
+use crate::server::routes::Pattern;
+use crate::types::json;
+use crate::types::network::Network;
+
+/// Wei per gas a settlement may cost, unless the network's configuration says otherwise: 100 gwei.
+const DEFAULT_MAX_FEE: u64 = 100_000_000_000;
+/// Seconds from signature to settlement, unless a route says otherwise.
+const DEFAULT_TIMEOUT: u64 = 300;
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The gate's own origin as clients see it: scheme and host.
+    pub public_origin: String,
+    /// Where requests go.
+    pub origin: Origin,
+    /// The networks payments are taken on, first choice first.
+    pub networks: Vec<NetworkConfig>,
+    /// The rules, first match first.
+    pub routes: Vec<Route>,
+    /// What happens to requests no rule speaks for.
+    pub default: Unmatched,
+    /// Which pages may read answers.
+    pub cors: Cors,
+    /// The facilitator's own endpoints, if they are served.
+    pub facilitator_api: Option<FacilitatorApi>,
+    /// Whether version 1 is offered and taken.
+    pub v1: bool,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Origin {
+    /// To another server.
+    Url(String),
+    /// To another Worker, by the name of its service binding.
+    Service(String),
+}
+
+/// What happens to requests no rule speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unmatched {
+    /// They go to the origin.
+    Free,
+    /// They are answered 404.
+    Deny,
+}
+
+/// One network.
+#[derive(Debug)]
+pub struct NetworkConfig {
+    /// Which.
+    pub network: Network,
+    /// Its chain id.
+    pub chain_id: u64,
+    /// JSON-RPC endpoints, first choice first.
+    pub rpc: Vec<String>,
+    /// Who verifies and settles.
+    pub facilitator: Facilitator,
+    /// What the verification allows.
+    pub rules: Rules,
+    /// Wei per gas a settlement may cost.
+    pub max_fee_per_gas: u128,
+}
+
+/// Who verifies and settles.
+#[derive(Debug)]
+pub enum Facilitator {
+    /// The gate itself, sending with this key.
+    Embedded(SecretKey),
+    /// Others, in this order.
+    Remote(Vec<RemoteFacilitator>),
+}
+
+/// Another facilitator.
+#[derive(Clone)]
+pub struct RemoteFacilitator {
+    /// Its URL, without a trailing slash.
+    pub url: String,
+    /// Headers sent with each request; values may be secrets.
+    pub headers: Vec<(String, String)>,
+}
+
+impl fmt::Debug for RemoteFacilitator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteFacilitator({}, {} headers)", self.url, self.headers.len())
+    }
+}
+
+/// The facilitator's own endpoints.
+pub struct FacilitatorApi {
+    /// The path they are under.
+    pub prefix: String,
+    /// The bearer token they need.
+    pub token: String,
+}
+
+impl fmt::Debug for FacilitatorApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FacilitatorApi({})", self.prefix)
+    }
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Which requests it speaks for.
+    pub pattern: Pattern,
+    /// What it sells; none if it is free.
+    pub listing: Option<Listing>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireConfig {
+    #[serde(default, rename = "$schema")]
+    _schema: Option<IgnoredAny>,
+    public_origin: String,
+    origin: Origin,
+    pay_to: String,
+    #[serde(deserialize_with = "in_order")]
+    networks: Vec<(Network, WireNetwork)>,
+    routes: Vec<WireRoute>,
+    default: Unmatched,
+    #[serde(default)]
+    cors: WireCors,
+    #[serde(default)]
+    facilitator_api: Option<WireApi>,
+    #[serde(default = "yes")]
+    v1: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireNetwork {
+    #[serde(default)]
+    rpc: Vec<String>,
+    facilitator: WireFacilitator,
+    #[serde(default)]
+    relayer: Option<String>,
+    #[serde(default)]
+    pay_to: Option<String>,
+    #[serde(default)]
+    contract_wallets: bool,
+    #[serde(default)]
+    max_fee_per_gas: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireFacilitator {
+    Named(String),
+    Remote(Vec<WireRemote>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRemote {
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireRoute {
+    #[serde(rename = "match")]
+    pattern: String,
+    #[serde(default)]
+    price: Option<Price>,
+    #[serde(default)]
+    free: bool,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    mime_type: String,
+    #[serde(default)]
+    networks: Option<Vec<Network>>,
+    #[serde(default)]
+    pay_to: Option<String>,
+    #[serde(default)]
+    max_timeout_seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireCors {
+    origins: Vec<String>,
+}
+
+impl Default for WireCors {
+    fn default() -> Self {
+        Self { origins: Vec::from(["*".into()]) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireApi {
+    prefix: String,
+    token: String,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A JSON object as pairs in the order they were written: the first network is the first choice.
+fn in_order<'de, D: Deserializer<'de>, K: DeserializeOwned, V: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<(K, V)>, D::Error> {
+    struct Pairs<K, V>(PhantomData<(K, V)>);
+    impl<'de, K: DeserializeOwned, V: DeserializeOwned> Visitor<'de> for Pairs<K, V> {
+        type Value = Vec<(K, V)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+    deserializer.deserialize_map(Pairs(PhantomData))
+}
+
+/// Finds a secret by its name.
+pub type Secrets<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Config {
+    /// Reads and checks a configuration. `"secret:NAME"` stands for the secret of that name.
+    ///
+    /// # Errors
+    /// `gate_invalid_config` with the place and the fault; no secret is part of it.
+    pub fn read(text: &str, secrets: Secrets<'_>) -> Result<Self> {
+        let wire: WireConfig = json::read(text, Code::GateConfig)?;
+        let pay_to = recipient(&wire.pay_to, "payTo")?;
+        let public_origin = wire.public_origin.trim_end_matches('/').to_string();
+        let host = host_of(&public_origin).ok_or_else(|| fault("publicOrigin", "expected https://host"))?;
+        if !public_origin.ends_with(host) {
+            return Err(fault("publicOrigin", "expected scheme and host, without a path"));
+        }
+        if let Origin::Url(url) = &wire.origin {
+            host_of(url).ok_or_else(|| fault("origin.url", "expected an http or https URL"))?;
+        }
+        let mut networks = Vec::new();
+        let mut payees = Vec::new();
+        for (network, of) in wire.networks {
+            let place = format!("networks.{network}");
+            let own = of.pay_to.as_deref().map(|text| recipient(text, &place)).transpose()?;
+            payees.push((network.clone(), own.unwrap_or(pay_to)));
+            networks.push(of.check(network, &place, secrets)?);
+        }
+        if networks.is_empty() {
+            return Err(fault("networks", "name at least one"));
+        }
+        let routes = wire.routes.into_iter().enumerate();
+        let routes = routes.map(|(index, route)| route.check(index, &payees, wire.v1)).collect::<Result<Vec<_>>>()?;
+        let cors = match wire.cors.origins.as_slice() {
+            [] => Cors::Off,
+            [any] if any == "*" => Cors::Any,
+            listed if listed.iter().any(|origin| origin == "*") => {
+                return Err(fault("cors.origins", "give \"*\" alone or a list of origins"));
+            }
+            listed => Cors::Origins(listed.to_vec()),
+        };
+        let facilitator_api = wire.facilitator_api.map(|api| api.check(secrets)).transpose()?;
+        Ok(Self {
+            public_origin,
+            origin: wire.origin,
+            networks,
+            routes,
+            default: wire.default,
+            cors,
+            facilitator_api,
+            v1: wire.v1,
+        })
+    }
+
+    /// The configuration of a network.
+    ///
+    /// # Errors
+    /// `invalid_network` when it is not served here.
+    pub fn network(&self, network: &Network) -> Result<&NetworkConfig> {
+        self.networks.iter().find(|known| known.network == *network).ok_or_else(|| Code::InvalidNetwork.into())
+    }
+}
+
+impl WireNetwork {
+    fn check(self, network: Network, place: &str, secrets: Secrets<'_>) -> Result<NetworkConfig> {
+        let chain_id = network.evm_chain_id().ok_or_else(|| fault(place, "only eip155 networks are served"))?;
+        let mut rpc = Vec::new();
+        for entry in &self.rpc {
+            let url = resolve(entry, place, secrets)?;
+            secure(&url).ok_or_else(|| fault(place, "an rpc URL must be https (http on this machine only)"))?;
+            rpc.push(url);
+        }
+        let mut barred = Vec::new();
+        let facilitator = match self.facilitator {
+            WireFacilitator::Named(name) if name == "embedded" => {
+                let relayer = self.relayer.as_deref().ok_or_else(|| fault(place, "embedded needs a relayer"))?;
+                if !relayer.starts_with("secret:") {
+                    return Err(fault(place, "relayer names a secret: \"secret:NAME\""));
+                }
+                if rpc.is_empty() {
+                    return Err(fault(place, "embedded needs an rpc URL"));
+                }
+                let key = SecretKey::parse(&resolve(relayer, place, secrets)?)
+                    .map_err(|error| fault(place, error.code().sentence()))?;
+                barred.push(key.address());
+                Facilitator::Embedded(key)
+            }
+            WireFacilitator::Named(_) => {
+                return Err(fault(place, "facilitator is \"embedded\" or a list of { url }"));
+            }
+            WireFacilitator::Remote(list) if list.is_empty() => {
+                return Err(fault(place, "facilitator lists nobody"));
+            }
+            WireFacilitator::Remote(list) => {
+                let list = list.into_iter().map(|remote| remote.check(place, secrets));
+                Facilitator::Remote(list.collect::<Result<Vec<_>>>()?)
+            }
+        };
+        Ok(NetworkConfig {
+            network,
+            chain_id,
+            rpc,
+            facilitator,
+            rules: Rules { contract_wallets: self.contract_wallets, barred },
+            max_fee_per_gas: u128::from(self.max_fee_per_gas.unwrap_or(DEFAULT_MAX_FEE)),
+        })
+    }
+}
+
+impl WireRemote {
+    fn check(self, place: &str, secrets: Secrets<'_>) -> Result<RemoteFacilitator> {
+        let url = self.url.trim_end_matches('/').to_string();
+        secure(&url).ok_or_else(|| fault(place, "a facilitator's URL must be https (http on this machine only)"))?;
+        let headers = self.headers.into_iter();
+        let headers = headers.map(|(name, value)| Ok((name, resolve(&value, place, secrets)?)));
+        Ok(RemoteFacilitator { url, headers: headers.collect::<Result<Vec<_>>>()? })
+    }
+}
+
+impl WireRoute {
+    fn check(self, index: usize, payees: &[(Network, Address)], v1: bool) -> Result<Route> {
+        let place = format!("routes[{index}] ({})", self.pattern);
+        let within = |error: Error| fault(&place, &error.to_string());
+        let pattern = Pattern::parse(&self.pattern).map_err(within)?;
+        let price = match (&self.price, self.free) {
+            (Some(price), false) => price,
+            (None, true) => {
+                return Ok(Route { pattern, listing: None });
+            }
+            _ => return Err(fault(&place, "say either a price or \"free\": true")),
+        };
+        let own = self.pay_to.as_deref().map(|text| recipient(text, &place)).transpose()?;
+        let timeout = self.max_timeout_seconds.unwrap_or(DEFAULT_TIMEOUT);
+        if !(10..=3600).contains(&timeout) {
+            return Err(fault(&place, "maxTimeoutSeconds is between 10 and 3600"));
+        }
+        let wanted = self.networks.as_deref();
+        if let Some(unknown) = wanted.and_then(|list| list.iter().find(|n| payees.iter().all(|(known, _)| known != *n)))
+        {
+            return Err(fault(&place, &format!("{unknown} is not among the networks")));
+        }
+        let mut listing = Listing {
+            description: self.description,
+            mime_type: self.mime_type,
+            offers: Vec::new(),
+            offers_v1: Vec::new(),
+        };
+        for (network, pay_to) in payees {
+            if wanted.is_some_and(|list| !list.contains(network)) {
+                continue;
+            }
+            let amount = price.on(network).map_err(within)?;
+            let pay_to = own.unwrap_or(*pay_to).to_checksum();
+            let offer = exact_offer(network, &amount, &pay_to, timeout)?;
+            if Terms::read(&offer.terms).map_err(within)?.asset.to_checksum() == pay_to {
+                return Err(fault(&place, "payTo is the token itself"));
+            }
+            if v1 {
+                listing.offers_v1.extend(listing.offer_v1(&offer, "")?);
+            }
+            listing.offers.push(offer);
+        }
+        if listing.offers.is_empty() {
+            return Err(fault(&place, "sold on no network"));
+        }
+        Ok(Route { pattern, listing: Some(listing) })
+    }
+}
+
+impl WireApi {
+    fn check(self, secrets: Secrets<'_>) -> Result<FacilitatorApi> {
+        let prefix = self.prefix.trim_end_matches('/').to_string();
+        if !prefix.starts_with('/') {
+            return Err(fault("facilitatorApi.prefix", "expected a path such as /facilitator"));
+        }
+        let token = resolve(&self.token, "facilitatorApi.token", secrets)?;
+        if !self.token.starts_with("secret:") || token.len() < 16 {
+            return Err(fault("facilitatorApi.token", "names a secret of at least 16 characters"));
+        }
+        Ok(FacilitatorApi { prefix, token })
+    }
+}
+
+fn fault(place: &str, what: &str) -> Error {
+    Error::new(Code::GateConfig, format!("{place}: {what}"))
+}
+
+fn recipient(text: &str, place: &str) -> Result<Address> {
+    match Address::parse(text) {
+        Ok(Address::ZERO) => Err(fault(place, "the zero address cannot be paid")),
+        Ok(address) => Ok(address),
+        Err(error) => Err(fault(place, error.code().sentence())),
+    }
+}
+
+fn resolve(text: &str, place: &str, secrets: Secrets<'_>) -> Result<String> {
+    match text.strip_prefix("secret:") {
+        Some(name) => secrets(name)
+            .filter(|secret| !secret.is_empty())
+            .ok_or_else(|| fault(place, &format!("the secret {name} is not set"))),
+        None => Ok(text.into()),
+    }
+}
+
+/// The host of an http or https URL, port included; none with credentials in it.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let plain = !host.is_empty() && !host.contains(['@', '\\']) && host.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then_some(host)
+}
+
+/// Whether nobody on the way can read what is sent to this URL.
+fn secure(url: &str) -> Option<()> {
+    let host = host_of(url)?;
+    let name = if host.starts_with('[') { host.split(']').next()? } else { host.split(':').next()? };
+    let local = name == "localhost" || name == "[::1" || name.starts_with("127.");
+    (url.starts_with("https://") || local).then_some(())
+}

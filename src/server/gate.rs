@@ -1,0 +1,502 @@
+//! The gate's walk through a request: from its facts to what happens next, and from what happened to the answer.
+//!
+//! ```text
+//! admit(facts) ─► Answer                     nothing more to do
+//!              ├► Forward                    free: to the origin as it is
+//!              ├► Facilitator                an endpoint of the facilitator API
+//!              └► Pay(Sale) ─ verify ─ origin ─ charges(status)? ─ settle ─► delivered │ unsettled │ pending
+//! ```
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use crate::error::{Code, Result};
+use crate::evm::keccak::keccak256;
+use crate::facilitator::{self, Checked};
+use crate::server::config::{Config, NetworkConfig, Route, Unmatched};
+use crate::server::matching;
+use crate::server::offer::{Challenge, Listing};
+use crate::server::path;
+use crate::transport::http;
+use crate::types::facilitator::SettleResponse;
+use crate::types::json;
+use crate::types::payload::PaymentPayload;
+use crate::types::required::{Offer, Version};
+use crate::types::time::UnixSeconds;
+
+/// A response header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// Its value.
+    pub value: Cow<'static, str>,
+}
+
+impl Header {
+    /// A header.
+    pub fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: Cow::Owned(value.into()) }
+    }
+
+    const fn fixed(name: &'static str, value: &'static str) -> Self {
+        Self { name, value: Cow::Borrowed(value) }
+    }
+}
+
+/// A whole answer of the gate's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<Header>,
+    /// The body; JSON where it is not empty.
+    pub body: String,
+}
+
+/// What the edge knows of a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// The method, as sent.
+    pub method: &'a str,
+    /// The path, raw: from the slash to the `?`.
+    pub path: &'a str,
+    /// Another reading of the path: its [`path::beyond_ascii`] text in Unicode normal form NFKC.
+    pub folded: Option<&'a str>,
+    /// `PAYMENT-SIGNATURE`.
+    pub payment_signature: Option<&'a str>,
+    /// `X-PAYMENT`.
+    pub x_payment: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Access-Control-Request-Headers`.
+    pub requested_headers: Option<&'a str>,
+    /// `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// `Upgrade`.
+    pub upgrade: Option<&'a str>,
+}
+
+/// What happens next.
+#[derive(Debug)]
+pub enum Step<'g> {
+    /// This answer, at once.
+    Answer(Answer),
+    /// The origin is asked for this path, and its answer delivered as it is.
+    Forward(String),
+    /// The facilitator API is asked.
+    Facilitator(Endpoint),
+    /// The request carries a payment that passed every local check.
+    Pay(Box<Sale<'g>>),
+}
+
+/// An endpoint of the facilitator API; the caller has shown the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `POST /verify`.
+    Verify,
+    /// `POST /settle`.
+    Settle,
+    /// `GET /supported`.
+    Supported,
+}
+
+/// A payment on its way through the gate.
+#[derive(Debug)]
+pub struct Sale<'g> {
+    /// The path that was priced and is forwarded.
+    pub path: String,
+    /// What is sold.
+    pub listing: &'g Listing,
+    /// The offer it accepts.
+    pub offer: &'g Offer,
+    /// Where it is paid.
+    pub network: &'g NetworkConfig,
+    /// The payment, as it came.
+    pub payment: PaymentPayload,
+    /// The payment, checked.
+    pub checked: Checked,
+    /// Whether the request was `HEAD`.
+    pub head: bool,
+    /// The page that asks, if one does.
+    pub page: Option<String>,
+}
+
+/// A configuration, and the 402s that can be written before anybody asks.
+#[derive(Debug)]
+pub struct Gate {
+    config: Config,
+    prepared: Vec<Option<Challenge>>,
+}
+
+/// Request headers that are not forwarded: payments, and what would claim to come from the gate or a proxy.
+pub const STRIPPED_FROM_REQUEST: &[&str] = &[
+    http::PAYMENT_SIGNATURE,
+    http::X_PAYMENT,
+    http::PAYMENT_REQUIRED,
+    http::PAYMENT_RESPONSE,
+    http::X_PAYMENT_RESPONSE,
+    "payment-context",
+    "payment-settlement",
+    "settlement-overrides",
+    "sign-in-with-x",
+    "access-control-expose-headers",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-prefix",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-method",
+    "forwarded",
+    "x-gate-verified",
+    "x-payer",
+];
+
+/// Response headers of an origin that are not delivered: they are the gate's to send.
+pub const STRIPPED_FROM_RESPONSE: &[&str] = &[
+    http::PAYMENT_REQUIRED,
+    http::PAYMENT_RESPONSE,
+    http::X_PAYMENT_RESPONSE,
+    "payment-settlement",
+    "settlement-overrides",
+    "extension-responses",
+];
+
+const VARY: &str = "PAYMENT-SIGNATURE, X-PAYMENT";
+const VARY_ORIGIN: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Origin";
+/// Seconds a client waits before it asks again, where the fault is likely to pass.
+const RETRY_AFTER: &str = "2";
+
+impl Gate {
+    /// Prepares a gate.
+    ///
+    /// # Errors
+    /// None for a configuration that was read.
+    pub fn new(config: Config) -> Result<Self> {
+        let prepared = config.routes.iter().map(|route| prepare(&config, route)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { config, prepared })
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Decides what happens to a request.
+    pub fn admit(&self, facts: &Facts<'_>, now: UnixSeconds) -> Step<'_> {
+        self.step(facts, now).unwrap_or_else(|error| Step::Answer(self.failure(error.code(), facts.origin)))
+    }
+
+    fn step(&self, facts: &Facts<'_>, now: UnixSeconds) -> Result<Step<'_>> {
+        if let Some(step) = self.facilitator_step(facts) {
+            return step;
+        }
+        let path = path::canonical(facts.path)?;
+        let fitting = || self.config.routes.iter().enumerate().filter(|(_, route)| route.pattern.matches(&path));
+        let sold_here = fitting().any(|(_, route)| route.listing.is_some());
+        if facts.method == "OPTIONS" && sold_here {
+            return Ok(Step::Answer(self.preflight(facts, &path)));
+        }
+        let refused = facts.method == "TRACE" || facts.method == "CONNECT";
+        let found = fitting().find(|(_, route)| !refused && route.pattern.takes(facts.method));
+        let (index, route) = match found {
+            Some(found) => found,
+            None if sold_here => return Ok(Step::Answer(self.not_allowed(facts, &path))),
+            None => {
+                self.refuse_ambiguous(&path, facts)?;
+                return match self.config.default {
+                    Unmatched::Free => Ok(Step::Forward(path)),
+                    Unmatched::Deny => Err(Code::GateNotFound.into()),
+                };
+            }
+        };
+        let Some(listing) = &route.listing else {
+            if route.pattern.literal().is_none() {
+                self.refuse_ambiguous(&path, facts)?;
+            }
+            return Ok(Step::Forward(path));
+        };
+        let head = facts.method == "HEAD";
+        let Some((header, version)) = self.payment_of(facts)? else {
+            return Ok(Step::Answer(self.challenge(
+                index,
+                listing,
+                &path,
+                Code::PaymentRequired,
+                head,
+                facts.origin,
+            )?));
+        };
+        if facts.upgrade.is_some() {
+            return Err(Code::GateUpgradeRefused.into());
+        }
+        match self.sale(facts, now, listing, path.clone(), http::read_payment(header, version)?) {
+            Ok(sale) => Ok(Step::Pay(Box::new(sale))),
+            Err(error) if status_of(error.code()) == 402 => {
+                Ok(Step::Answer(self.challenge(index, listing, &path, error.code(), head, facts.origin)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sale<'g>(
+        &'g self,
+        facts: &Facts<'_>,
+        now: UnixSeconds,
+        listing: &'g Listing,
+        path: String,
+        payment: PaymentPayload,
+    ) -> Result<Sale<'g>> {
+        let offer = matching::accepted(listing, &payment)?;
+        let network = self.config.network(&offer.terms.network)?;
+        let checked = facilitator::check(&payment, offer, now, &network.rules).map_err(|refusal| refusal.error)?;
+        let page = facts.origin.map(String::from);
+        Ok(Sale { path, listing, offer, network, payment, checked, head: facts.method == "HEAD", page })
+    }
+
+    /// The payment header of a request, if it has one.
+    fn payment_of<'f>(&self, facts: &Facts<'f>) -> Result<Option<(&'f str, Version)>> {
+        let given = |header: Option<&'f str>| header.map(str::trim).filter(|value| !value.is_empty());
+        let v1 = given(facts.x_payment).filter(|_| self.config.v1);
+        match (given(facts.payment_signature), v1) {
+            (Some(_), Some(_)) => Err(Code::GateTwoPayments.into()),
+            (Some(header), None) => Ok(Some((header, Version::V2))),
+            (None, Some(header)) => Ok(Some((header, Version::V1))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Refuses a path that an origin might read as one that is sold.
+    fn refuse_ambiguous(&self, path: &str, facts: &Facts<'_>) -> Result<()> {
+        let mut readings = path::readings(path);
+        readings.extend(facts.folded.map(path::loosest));
+        let sold = self.config.routes.iter().filter(|route| route.listing.is_some());
+        let mut patterns = sold.map(|route| &route.pattern);
+        if patterns.any(|pattern| readings.iter().any(|reading| pattern.might_match(reading))) {
+            return Err(Code::GateAmbiguousPath.into());
+        }
+        Ok(())
+    }
+
+    fn facilitator_step(&self, facts: &Facts<'_>) -> Option<Result<Step<'_>>> {
+        let api = self.config.facilitator_api.as_ref()?;
+        let endpoint = facts.path.strip_prefix(api.prefix.as_str())?;
+        let (endpoint, method) = match endpoint {
+            "/verify" => (Endpoint::Verify, "POST"),
+            "/settle" => (Endpoint::Settle, "POST"),
+            "/supported" => (Endpoint::Supported, "GET"),
+            _ => return None,
+        };
+        let shown = facts.authorization.and_then(|value| value.strip_prefix("Bearer "));
+        if !shown.is_some_and(|shown| same_secret(shown, &api.token)) {
+            return Some(Err(Code::FacilitatorUnauthorized.into()));
+        }
+        Some(if facts.method == method {
+            Ok(Step::Facilitator(endpoint))
+        } else {
+            Err(Code::GateMethodNotAllowed.into())
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        [self.config.public_origin.as_str(), path].concat()
+    }
+
+    fn challenge(
+        &self,
+        index: usize,
+        listing: &Listing,
+        path: &str,
+        code: Code,
+        head: bool,
+        page: Option<&str>,
+    ) -> Result<Answer> {
+        let prepared = self.prepared.get(index).and_then(Option::as_ref).filter(|_| code == Code::PaymentRequired);
+        let challenge = match prepared {
+            Some(challenge) => challenge.clone(),
+            None => listing.challenge(&self.url(path), code.as_str(), self.config.v1)?,
+        };
+        let mut answer = self.answer(402, page);
+        answer.headers.push(Header::new(http::PAYMENT_REQUIRED, challenge.header));
+        answer.headers.push(Header::fixed("content-type", "application/json"));
+        if !head {
+            answer.body = challenge.body;
+        }
+        Ok(answer)
+    }
+
+    /// The answer to a payment that was refused after the local checks: the terms again, with the reason.
+    pub fn refused(&self, sale: &Sale<'_>, code: Code) -> Answer {
+        let url = self.url(&sale.path);
+        match sale.listing.challenge(&url, code.as_str(), self.config.v1) {
+            Ok(challenge) => {
+                let mut answer = self.answer(402, sale.page.as_deref());
+                answer.headers.push(Header::new(http::PAYMENT_REQUIRED, challenge.header));
+                answer.headers.push(Header::fixed("content-type", "application/json"));
+                if !sale.head {
+                    answer.body = challenge.body;
+                }
+                answer
+            }
+            Err(error) => self.failure(error.code(), sale.page.as_deref()),
+        }
+    }
+
+    /// Whether the origin's answer is charged for. Nothing but success is: an answer from 300 on is delivered free.
+    pub const fn charges(status: u16) -> bool {
+        status >= 200 && status < 300
+    }
+
+    /// The headers that a paid answer of the origin gets; each replaces the origin's own.
+    pub fn delivered(&self, sale: &Sale<'_>, settlement: Option<&SettleResponse>) -> Vec<Header> {
+        let mut headers = self.common(sale.page.as_deref(), "private, no-store");
+        if let Some(settlement) = settlement {
+            headers.push(settlement_header(sale, settlement));
+        }
+        headers
+    }
+
+    /// The answer when the payment definitely did not settle: the paid content stays here.
+    pub fn unsettled(&self, sale: &Sale<'_>, code: Code, transaction: String) -> Answer {
+        let settlement =
+            SettleResponse::failed(code, Some(sale.checked.payer()), transaction, sale.checked.network().into());
+        let mut answer = self.said(402, code, sale.page.as_deref());
+        answer.headers.push(settlement_header(sale, &settlement));
+        answer
+    }
+
+    /// The answer while nobody knows whether the payment settled: never a 402, which would invite a second payment.
+    pub fn pending(&self, sale: &Sale<'_>, transaction: String) -> Answer {
+        let mut answer = self.unsettled(sale, Code::SettlementPending, transaction);
+        answer.status = 503;
+        answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
+        answer
+    }
+
+    /// The answer when something beside the payment failed: nothing was charged.
+    pub fn failure(&self, code: Code, page: Option<&str>) -> Answer {
+        let mut answer = self.said(status_of(code), code, page);
+        if answer.status == 503 {
+            answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
+        }
+        if code == Code::FacilitatorUnauthorized {
+            answer.headers.push(Header::fixed("www-authenticate", "Bearer"));
+        }
+        answer
+    }
+
+    /// The answer of a gate whose configuration is not valid.
+    pub fn misconfigured() -> Answer {
+        let code = Code::GateConfig;
+        Answer {
+            status: 500,
+            headers: Vec::from([
+                Header::fixed("cache-control", "no-store"),
+                Header::fixed("content-type", "application/json"),
+            ]),
+            body: json::write(&json!({ "error": code.as_str(), "message": code.sentence() })),
+        }
+    }
+
+    fn preflight(&self, facts: &Facts<'_>, path: &str) -> Answer {
+        let methods = self.methods(path).join(", ");
+        let mut headers = self.config.cors.preflight(facts.origin, &methods, facts.requested_headers);
+        headers.push(Header::new("allow", methods));
+        headers.push(Header::fixed("cache-control", "no-store"));
+        headers.push(Header::fixed("vary", "Origin, Access-Control-Request-Headers"));
+        Answer { status: 204, headers, body: String::new() }
+    }
+
+    fn not_allowed(&self, facts: &Facts<'_>, path: &str) -> Answer {
+        let mut answer = self.failure(Code::GateMethodNotAllowed, facts.origin);
+        answer.headers.push(Header::new("allow", self.methods(path).join(", ")));
+        answer
+    }
+
+    /// The methods the rules for this path speak for.
+    fn methods(&self, path: &str) -> Vec<String> {
+        let mut methods: Vec<String> = Vec::new();
+        for route in self.config.routes.iter().filter(|route| route.pattern.matches(path)) {
+            match route.pattern.method.as_deref() {
+                Some("GET") => methods.extend(["GET".into(), "HEAD".into()]),
+                Some(method) => methods.push(method.into()),
+                None => methods.extend(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].map(String::from)),
+            }
+        }
+        methods.push("OPTIONS".into());
+        methods.sort();
+        methods.dedup();
+        methods
+    }
+
+    fn said(&self, status: u16, code: Code, page: Option<&str>) -> Answer {
+        let mut answer = self.answer(status, page);
+        answer.headers.push(Header::fixed("content-type", "application/json"));
+        answer.body = json::write(&json!({ "error": code.as_str(), "message": code.sentence() }));
+        answer
+    }
+
+    fn answer(&self, status: u16, page: Option<&str>) -> Answer {
+        Answer { status, headers: self.common(page, "no-store"), body: String::new() }
+    }
+
+    fn common(&self, page: Option<&str>, cache: &'static str) -> Vec<Header> {
+        let mut headers = self.config.cors.headers(page);
+        headers.push(Header::fixed("cache-control", cache));
+        headers.push(Header::fixed("vary", if self.config.cors.varies() { VARY_ORIGIN } else { VARY }));
+        headers
+    }
+}
+
+fn prepare(config: &Config, route: &Route) -> Result<Option<Challenge>> {
+    match (&route.listing, route.pattern.literal()) {
+        (Some(listing), Some(path)) => {
+            let url = format!("{}{path}", config.public_origin);
+            listing.challenge(&url, Code::PaymentRequired.as_str(), config.v1).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn settlement_header(sale: &Sale<'_>, settlement: &SettleResponse) -> Header {
+    let (name, value) = http::settlement_header(settlement, sale.payment.version());
+    Header::new(name, value)
+}
+
+/// Compares secrets by their hashes, so that the time it takes says nothing about how much of one was right.
+pub fn same_secret(shown: &str, known: &str) -> bool {
+    keccak256(shown.as_bytes()) == keccak256(known.as_bytes())
+}
+
+/// The status that goes with a reason, where nothing was charged.
+pub const fn status_of(code: Code) -> u16 {
+    match code {
+        Code::InvalidPayload
+        | Code::InvalidX402Version
+        | Code::GateTwoPayments
+        | Code::GateMalformedPath
+        | Code::GateUpgradeRefused => 400,
+        Code::FacilitatorUnauthorized => 401,
+        Code::GateNotFound | Code::GateAmbiguousPath => 404,
+        Code::GateMethodNotAllowed => 405,
+        Code::TooLarge => 431,
+        Code::GateInternal | Code::GateConfig => 500,
+        Code::GateOriginFailed | Code::GateFacilitatorFault => 502,
+        Code::GateFacilitatorUnavailable
+        | Code::GateChainFault
+        | Code::FacilitatorRelayerUnavailable
+        | Code::FacilitatorFeeCap
+        | Code::SettlementPending
+        | Code::UnexpectedVerifyError
+        | Code::UnexpectedSettleError => 503,
+        _ => 402,
+    }
+}

@@ -1,0 +1,39 @@
+//! Which offer a payment accepts.
+//!
+//! Version 2 echoes the offer: every field but `extra` must be equal, and `extra` may only have been added to (the
+//! reference's rule, 2.27.0). Version 1 names scheme and network.
+
+use serde_json::Value;
+
+use crate::error::{Code, Result};
+use crate::server::offer::Listing;
+use crate::types::json::{equal, subset};
+use crate::types::payload::PaymentPayload;
+use crate::types::required::Offer;
+
+/// The offer this payment accepts: the gate's own terms, never the payer's copy of them.
+///
+/// # Errors
+/// `No matching payment requirements`.
+pub fn accepted<'a>(listing: &'a Listing, payment: &PaymentPayload) -> Result<&'a Offer> {
+    let found = match payment {
+        PaymentPayload::V2(v2) => {
+            let accepted = v2.accepted.value();
+            listing.offers.iter().find(|offer| echoes(&offer.verbatim.value(), &accepted))
+        }
+        PaymentPayload::V1(v1) => listing.offers_v1.iter().find(|offer| {
+            offer.terms.scheme == v1.scheme && offer.terms.network.v1_name() == Some(v1.network.as_str())
+        }),
+    };
+    found.ok_or_else(|| Code::NoMatchingRequirements.into())
+}
+
+fn echoes(offered: &Value, accepted: &Value) -> bool {
+    let (Value::Object(offered), Value::Object(accepted)) = (offered, accepted) else {
+        return false;
+    };
+    offered.len() == accepted.len()
+        && offered.iter().all(|(key, value)| {
+            accepted.get(key).is_some_and(|echo| if key == "extra" { subset(value, echo) } else { equal(value, echo) })
+        })
+}

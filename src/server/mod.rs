@@ -1,0 +1,10 @@
+//! The gate's decisions: what is sold, for how much, whether a payment buys it, and what to answer.
+
+pub mod config;
+pub mod cors;
+pub mod gate;
+pub mod matching;
+pub mod offer;
+pub mod path;
+pub mod price;
+pub mod routes;

@@ -1,0 +1,3 @@
+//! How the protocol's messages travel.
+
+pub mod http;

@@ -1,0 +1,96 @@
+//! What a payer sends: `PaymentPayload` (specification v2 §5.2, v1 §5.2).
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Result};
+use crate::types::json::{self, Verbatim};
+use crate::types::required::Version;
+
+/// A payment of either version, its scheme's payload not yet read.
+#[derive(Clone, Debug)]
+pub enum PaymentPayload {
+    /// Version 2: names the offer it accepts by echoing it.
+    V2(PaymentPayloadV2),
+    /// Version 1: names the offer by scheme and network.
+    V1(PaymentPayloadV1),
+}
+
+/// `PaymentPayload` of version 2. The field order is the reference's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentPayloadV2 {
+    /// 2.
+    pub x402_version: u8,
+    /// The scheme's payload.
+    pub payload: Verbatim,
+    /// The server's extensions, echoed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Verbatim>,
+    /// The resource, echoed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Verbatim>,
+    /// The accepted offer, echoed to the byte.
+    pub accepted: Verbatim,
+}
+
+/// `PaymentPayload` of version 1.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentPayloadV1 {
+    /// 1.
+    pub x402_version: u8,
+    /// The scheme.
+    pub scheme: String,
+    /// The network's version 1 name.
+    pub network: String,
+    /// The scheme's payload.
+    pub payload: Verbatim,
+}
+
+#[derive(Deserialize)]
+struct WireVersion {
+    #[serde(rename = "x402Version")]
+    x402_version: u64,
+}
+
+impl PaymentPayload {
+    /// Reads the JSON of a payment.
+    ///
+    /// # Errors
+    /// `invalid_payload` when it cannot be read, `invalid_x402_version` for another version.
+    pub fn read(text: &str) -> Result<Self> {
+        const CODE: Code = Code::InvalidPayload;
+        let WireVersion { x402_version } = json::read(text, CODE)?;
+        match x402_version {
+            2 => json::read(text, CODE).map(Self::V2),
+            1 => json::read(text, CODE).map(Self::V1),
+            _ => Err(Code::InvalidX402Version.into()),
+        }
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> Version {
+        match self {
+            Self::V2(_) => Version::V2,
+            Self::V1(_) => Version::V1,
+        }
+    }
+
+    /// The scheme's payload.
+    pub const fn payload(&self) -> &Verbatim {
+        match self {
+            Self::V2(payment) => &payment.payload,
+            Self::V1(payment) => &payment.payload,
+        }
+    }
+
+    /// Writes the JSON of a payment.
+    pub fn write(&self) -> String {
+        match self {
+            Self::V2(payment) => json::write(payment),
+            Self::V1(payment) => json::write(payment),
+        }
+    }
+}
