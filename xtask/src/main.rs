@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod demo;
 mod interop;
 mod run;
 mod serve;
@@ -16,6 +17,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask <command>
 
+  demo [--once]                build, start the local world, pay once and tell it, then serve the page until interrupted
   serve [--json] [options]     the local world (chain, origin, gate, page) until interrupted; `serve --help` lists options
   build [pkg|gate|contracts]   compile the npm package's wasm, the gate, the test contracts (all three by default)
   interop [--only words]       every client pays every gate it can on the local chain; target/interop.json
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
 fn dispatch(words: &[&str]) -> Result<()> {
     match words {
         ["build", rest @ ..] => build::run(rest),
+        ["demo", rest @ ..] => demo::run(rest),
         ["serve", rest @ ..] => serve::run(rest),
         ["interop", rest @ ..] => interop::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
