@@ -93,7 +93,7 @@ const routes = {
 };
 
 const server = createServer((request, response) => {
-  const { pathname } = new URL(request.url, "http://origin.invalid");
+  const [pathname] = request.url.split("?", 1);
   if (pathname === "/__hits") return json(response, 200, Object.fromEntries(hits));
   hits.set(pathname, (hits.get(pathname) ?? 0) + 1);
   const method = request.method === "HEAD" ? "GET" : request.method;

@@ -56,7 +56,7 @@ async function answer(request, response) {
     response.writeHead(405, { allow: "GET, HEAD" }).end();
     return;
   }
-  const found = await find(new URL(request.url, "http://page.invalid").pathname).catch(() => undefined);
+  const found = await find(request.url.split("?", 1)[0]).catch(() => undefined);
   const size = found && (await stat(found.path).catch(() => undefined))?.size;
   if (size === undefined) {
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("not found\n");
