@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod client;
 pub mod error;
 pub mod evm;
 pub mod facilitator;

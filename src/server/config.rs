@@ -21,6 +21,7 @@ use crate::server::price::Price;
 use crate::server::routes::Pattern;
 use crate::types::json;
 use crate::types::network::Network;
+use crate::types::url;
 
 /// Wei per gas a settlement may cost, unless the network's configuration says otherwise: 100 gwei.
 const DEFAULT_MAX_FEE: u64 = 100_000_000_000;
@@ -262,12 +263,12 @@ impl Config {
         let wire: WireConfig = json::read(text, Code::GateConfig)?;
         let pay_to = recipient(&wire.pay_to, "payTo")?;
         let public_origin = wire.public_origin.trim_end_matches('/').to_string();
-        let host = host_of(&public_origin).ok_or_else(|| fault("publicOrigin", "expected https://host"))?;
+        let host = url::host(&public_origin).map_err(|_| fault("publicOrigin", "expected https://host"))?;
         if !public_origin.ends_with(host) {
             return Err(fault("publicOrigin", "expected scheme and host, without a path"));
         }
         if let Origin::Url(url) = &wire.origin {
-            host_of(url).ok_or_else(|| fault("origin.url", "expected an http or https URL"))?;
+            url::host(url).map_err(|_| fault("origin.url", "expected an http or https URL"))?;
         }
         let mut networks = Vec::new();
         let mut payees = Vec::new();
@@ -317,9 +318,11 @@ impl WireNetwork {
         let chain_id = network.evm_chain_id().ok_or_else(|| fault(place, "only eip155 networks are served"))?;
         let mut rpc = Vec::new();
         for entry in &self.rpc {
-            let url = resolve(entry, place, secrets)?;
-            secure(&url).ok_or_else(|| fault(place, "an rpc URL must be https (http on this machine only)"))?;
-            rpc.push(url);
+            let endpoint = resolve(entry, place, secrets)?;
+            if !url::is_secure(&endpoint) {
+                return Err(fault(place, "an rpc URL must be https (http on this machine only)"));
+            }
+            rpc.push(endpoint);
         }
         let mut barred = Vec::new();
         let facilitator = match self.facilitator {
@@ -360,11 +363,13 @@ impl WireNetwork {
 
 impl WireRemote {
     fn check(self, place: &str, secrets: Secrets<'_>) -> Result<RemoteFacilitator> {
-        let url = self.url.trim_end_matches('/').to_string();
-        secure(&url).ok_or_else(|| fault(place, "a facilitator's URL must be https (http on this machine only)"))?;
+        let base = self.url.trim_end_matches('/').to_string();
+        if !url::is_secure(&base) {
+            return Err(fault(place, "a facilitator's URL must be https (http on this machine only)"));
+        }
         let headers = self.headers.into_iter();
         let headers = headers.map(|(name, value)| Ok((name, resolve(&value, place, secrets)?)));
-        Ok(RemoteFacilitator { url, headers: headers.collect::<Result<Vec<_>>>()? })
+        Ok(RemoteFacilitator { url: base, headers: headers.collect::<Result<Vec<_>>>()? })
     }
 }
 
@@ -451,20 +456,4 @@ fn resolve(text: &str, place: &str, secrets: Secrets<'_>) -> Result<String> {
             .ok_or_else(|| fault(place, &format!("the secret {name} is not set"))),
         None => Ok(text.into()),
     }
-}
-
-/// The host of an http or https URL, port included; none with credentials in it.
-fn host_of(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let host = rest.split(['/', '?', '#']).next()?;
-    let plain = !host.is_empty() && !host.contains(['@', '\\']) && host.bytes().all(|byte| byte.is_ascii_graphic());
-    plain.then_some(host)
-}
-
-/// Whether nobody on the way can read what is sent to this URL.
-fn secure(url: &str) -> Option<()> {
-    let host = host_of(url)?;
-    let name = if host.starts_with('[') { host.split(']').next()? } else { host.split(':').next()? };
-    let local = name == "localhost" || name == "[::1" || name.starts_with("127.");
-    (url.starts_with("https://") || local).then_some(())
 }

@@ -8,3 +8,4 @@ pub mod network;
 pub mod payload;
 pub mod required;
 pub mod time;
+pub mod url;

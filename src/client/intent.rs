@@ -1,0 +1,156 @@
+//! A payment that is about to be made: the quote a person reads, the data a wallet signs, the payment that is sent.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde::Serialize;
+
+use crate::client::choose::Choice;
+use crate::client::policy::Policy;
+use crate::error::{Code, Error, Result};
+use crate::evm::address::Address;
+use crate::evm::eip712::TypedData;
+use crate::evm::keccak::Bytes32;
+use crate::evm::signature::Signature;
+use crate::scheme::exact::evm::{Payload, authorize};
+use crate::transport::http::MAX_PAYMENT_HEADER;
+use crate::types::json::Verbatim;
+use crate::types::payload::{PaymentPayload, PaymentPayloadV1, PaymentPayloadV2};
+use crate::types::required::{PaymentRequired, Version};
+use crate::types::time::UnixSeconds;
+
+/// Bytes of extensions that are echoed; more are left out, which the protocol allows.
+const MAX_ECHO: usize = 4 * 1024;
+
+/// What would be paid, for a person to read or a callback to judge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quote {
+    /// The price in one sentence.
+    pub sentence: String,
+    /// Atomic units.
+    pub amount: String,
+    /// Whole tokens.
+    pub tokens: String,
+    /// The asset's symbol.
+    pub symbol: &'static str,
+    /// The token contract.
+    pub asset: String,
+    /// The network.
+    pub network: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// Who pays.
+    pub payer: String,
+    /// The URL that was asked for.
+    pub url: String,
+    /// The Unix second after which the authorization is worth nothing.
+    pub valid_before: String,
+}
+
+/// A payment that has not been signed.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    choice: Choice,
+    payload: Payload,
+    resource: Option<Verbatim>,
+    extensions: Option<Verbatim>,
+    contract_wallet: bool,
+    /// What would be paid.
+    pub quote: Quote,
+    /// What the wallet signs.
+    pub typed_data: TypedData,
+}
+
+impl Intent {
+    /// Prepares the payment of a chosen offer.
+    ///
+    /// # Errors
+    /// `payer_validity`, `payer_no_randomness`.
+    pub fn new(
+        required: &PaymentRequired,
+        choice: Choice,
+        policy: &Policy,
+        from: Address,
+        now: UnixSeconds,
+        nonce: Bytes32,
+        url: &str,
+    ) -> Result<Self> {
+        let authorization = authorize(&choice.terms, from, now, policy.max_validity_seconds, nonce)?;
+        let typed_data = authorization.typed_data(choice.terms.domain.clone());
+        let tokens = choice.terms.amount.to_tokens(choice.asset.decimals);
+        let symbol = choice.asset.symbol;
+        let network = &choice.offer.terms.network;
+        let pay_to = choice.terms.pay_to;
+        let quote = Quote {
+            sentence: format!("Pay {tokens} {symbol} on {network} to {pay_to} for {url}"),
+            amount: choice.terms.amount.to_string(),
+            tokens,
+            symbol,
+            asset: choice.terms.asset.to_string(),
+            network: network.to_string(),
+            pay_to: pay_to.to_string(),
+            payer: from.to_string(),
+            url: url.into(),
+            valid_before: authorization.valid_before.to_string(),
+        };
+        let echo = |part: &Option<Verbatim>| part.clone().filter(|part| part.as_str().len() <= MAX_ECHO);
+        Ok(Self {
+            choice,
+            payload: Payload { authorization, signature: Default::default() },
+            resource: echo(&required.resource),
+            extensions: echo(&required.extensions),
+            contract_wallet: policy.contract_wallet,
+            quote,
+            typed_data,
+        })
+    }
+
+    /// Puts the wallet's signature to the payment, in the one form every verifier takes.
+    ///
+    /// # Errors
+    /// `payer_wallet_mismatch` when the signature is not the payer's for exactly this; `too_large` when the payment
+    /// does not fit a header.
+    pub fn seal(mut self, signature: &[u8]) -> Result<PaymentPayload> {
+        let by_key = Signature::parse(signature).ok().filter(|signature| {
+            signature.recover(&self.typed_data.digest()).is_ok_and(|signer| signer == self.payload.authorization.from)
+        });
+        self.payload.signature = match by_key {
+            Some(signature) => signature.to_bytes().into(),
+            None if self.contract_wallet && !signature.is_empty() => signature.into(),
+            None => return Err(Code::PayerWalletMismatch.into()),
+        };
+        let payload = self.payload.write()?;
+        let offer = self.choice.offer;
+        let payment = match offer.version {
+            Version::V2 => PaymentPayload::V2(PaymentPayloadV2 {
+                x402_version: Version::V2.number(),
+                payload,
+                extensions: self.extensions,
+                resource: self.resource,
+                accepted: offer.verbatim,
+            }),
+            Version::V1 => PaymentPayload::V1(PaymentPayloadV1 {
+                x402_version: Version::V1.number(),
+                scheme: offer.terms.scheme,
+                network: offer.terms.network.v1_name().ok_or(Code::InvalidNetwork)?.into(),
+                payload,
+            }),
+        };
+        // Base64 makes four bytes of three.
+        if payment.write().len().saturating_mul(4) / 3 > MAX_PAYMENT_HEADER {
+            return Err(Error::new(Code::TooLarge, "the payment does not fit a header"));
+        }
+        Ok(payment)
+    }
+
+    /// Who pays.
+    pub const fn payer(&self) -> Address {
+        self.payload.authorization.from
+    }
+
+    /// The version the payment will be made in.
+    pub const fn version(&self) -> Version {
+        self.choice.offer.version
+    }
+}

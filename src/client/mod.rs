@@ -1,0 +1,11 @@
+//! The payer's decisions: may this be paid, what is signed, and was the answer what was paid for.
+//!
+//! ```text
+//! choose(402, policy, url) → Choice → Intent::new(choice, from, now, nonce) ─ wallet signs ─► seal(signature) → payment
+//!                                                               receipt(settlement) ◄─ answer ◄───────┘
+//! ```
+
+pub mod choose;
+pub mod intent;
+pub mod policy;
+pub mod receipt;
