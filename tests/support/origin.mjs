@@ -63,6 +63,7 @@ function stream(request, response) {
     }
   };
   // timer: a slow body is what this route is for.
+  // timer: this route exists to be slow.
   const timer = setInterval(next, 250);
   response.on("close", () => clearInterval(timer));
 }

@@ -1,11 +1,13 @@
 // The local chain's contracts behave as the published ones do where a payer, a gate or a facilitator can see it.
 // viem is the reference for ABI, typed data and signatures.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { createPublicClient, createWalletClient, encodeFunctionData, http, keccak256, parseAbi, parseSignature, toHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
-import { readFileSync } from "node:fs";
 
 import * as chain from "../support/chain.mjs";
 import { startWorld } from "../support/world.mjs";
@@ -191,8 +193,8 @@ test("an account with code answers for itself by EIP-1271", async () => {
 
 /** The compiled artifact of a test contract, where the build puts it. */
 function contract(name) {
-  const target = process.env.X402_CONTRACTS ?? new URL("../../target/contracts", import.meta.url).pathname;
-  return `${target}/${name}.json`;
+  const target = process.env.X402_XTASK ? join(dirname(process.env.X402_XTASK), "..") : fileURLToPath(new URL("../../target", import.meta.url));
+  return join(target, "contracts", `${name}.json`);
 }
 
 test("Multicall3 answers viem's batches, each call failing for itself", async () => {
