@@ -1,0 +1,5 @@
+//! The core's tests: vectors with their sources, and the decisions of each role.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+mod vectors;
