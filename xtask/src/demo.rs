@@ -31,10 +31,7 @@ struct Balances {
 
 impl Balances {
     fn read(rpc: &Rpc, seller: &str) -> Result<Self> {
-        Ok(Self {
-            payer: rpc.balance_of(USDC, PAYER.address)?,
-            seller: rpc.balance_of(USDC, seller)?,
-        })
+        Ok(Self { payer: rpc.balance_of(USDC, PAYER.address)?, seller: rpc.balance_of(USDC, seller)? })
     }
 }
 
@@ -43,10 +40,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     let once = match words {
         [] => false,
         ["--once"] => true,
-        other => bail!(
-            "cargo xtask demo takes --once or nothing, not {}",
-            other.join(" ")
-        ),
+        other => bail!("cargo xtask demo takes --once or nothing, not {}", other.join(" ")),
     };
     build::all()?;
     let world = world::start(&Options::default())?;
@@ -68,61 +62,33 @@ fn pay(world: &World) -> Result<Story> {
     let rpc = Rpc::new(&world.rpc);
     let before = Balances::read(&rpc, &world.pay_to)?;
     let mut script = Command::new(tools::node()?);
-    script
-        .arg(root().join("tests/support/demo.mjs"))
-        .env("X402_WORLD", world.json());
-    let facts: Value = serde_json::from_str(quietly(&mut script)?.trim())
-        .context("the payer's script told no facts")?;
+    script.arg(root().join("tests/support/demo.mjs")).env("X402_WORLD", world.json());
+    let facts: Value =
+        serde_json::from_str(quietly(&mut script)?.trim()).context("the payer's script told no facts")?;
     let hash = text(&facts, "/settled/transaction");
     ensure!(!hash.is_empty(), "nothing was settled: {facts}");
     let transaction = rpc.call("eth_getTransactionReceipt", &json!([hash]))?;
     let after = Balances::read(&rpc, &world.pay_to)?;
-    Ok(Story {
-        facts,
-        before,
-        after,
-        transaction,
-    })
+    Ok(Story { facts, before, after, transaction })
 }
 
 /// The story as text; an error when the money did not move as it was signed.
 fn tell(story: &Story, world: &World, colours: bool) -> Result<String> {
-    let Story {
-        facts,
-        before,
-        after,
-        transaction,
-    } = story;
+    let Story { facts, before, after, transaction } = story;
     let get = |path: &str| text(facts, path);
-    let milliseconds = |name: &str| {
-        facts
-            .pointer(&format!("/milliseconds/{name}"))
-            .and_then(Value::as_f64)
-    };
+    let milliseconds = |name: &str| facts.pointer(&format!("/milliseconds/{name}")).and_then(Value::as_f64);
     let signed = |field: &str| get(&format!("/signed/payload/authorization/{field}"));
-    let amount: u128 = signed("value")
-        .parse()
-        .context("the signed amount is not a number")?;
+    let amount: u128 = signed("value").parse().context("the signed amount is not a number")?;
     let mut page = Page::new(colours);
 
     page.title("One paid request, end to end");
 
-    page.step(
-        1,
-        &format!("GET {}", get("/url")),
-        milliseconds("challenge"),
-    );
+    page.step(1, &format!("GET {}", get("/url")), milliseconds("challenge"));
     page.outcome("402 Payment Required");
     page.field("for", &get("/challenge/resource/description"));
-    page.field(
-        "price",
-        &format!("{} USDC", money(offer(facts, "amount").parse()?)),
-    );
+    page.field("price", &format!("{} USDC", money(offer(facts, "amount").parse()?)));
     page.field("to", &offer(facts, "payTo"));
-    page.field(
-        "network",
-        &format!("{}, {}", offer(facts, "network"), offer(facts, "scheme")),
-    );
+    page.field("network", &format!("{}, {}", offer(facts, "network"), offer(facts, "scheme")));
     page.field("asset", &offer(facts, "asset"));
 
     page.step(2, "The payer decides and signs", milliseconds("sign"));
@@ -130,26 +96,13 @@ fn tell(story: &Story, world: &World, colours: bool) -> Result<String> {
     for field in ["from", "to"] {
         page.field(field, &signed(field));
     }
-    page.field(
-        "value",
-        &format!("{amount} atomic units = {} USDC", money(amount)),
-    );
-    page.field(
-        "valid",
-        &window(&signed("validAfter"), &signed("validBefore")),
-    );
+    page.field("value", &format!("{amount} atomic units = {} USDC", money(amount)));
+    page.field("valid", &window(&signed("validAfter"), &signed("validBefore")));
     page.field("nonce", &signed("nonce"));
     page.field("signature", &shortened(&get("/signed/payload/signature")));
 
-    page.step(
-        3,
-        "The same request with the payment, until its answer",
-        milliseconds("paid"),
-    );
-    page.outcome(&format!(
-        "{} from the gate: verified, fetched from the origin, settled on the chain",
-        get("/status")
-    ));
+    page.step(3, "The same request with the payment, until its answer", milliseconds("paid"));
+    page.outcome(&format!("{} from the gate: verified, fetched from the origin, settled on the chain", get("/status")));
     page.quote(&get("/body"));
 
     page.step(4, "The receipt", None);
@@ -157,43 +110,21 @@ fn tell(story: &Story, world: &World, colours: bool) -> Result<String> {
     page.field("by", &get("/settled/payer"));
     page.field("transaction", &get("/settled/transaction"));
     page.field("block", &quantity(transaction, "/blockNumber"));
-    page.field(
-        "gas",
-        &format!(
-            "{}, paid by the gate's relayer",
-            quantity(transaction, "/gasUsed")
-        ),
-    );
+    page.field("gas", &format!("{}, paid by the gate's relayer", quantity(transaction, "/gasUsed")));
 
     page.heading("Balances, read from the chain (USDC)");
     page.balance("payer", before.payer, after.payer);
     page.balance("seller", before.seller, after.seller);
 
-    ensure!(
-        !text(facts, "/receipt").is_empty(),
-        "the payer knows of no receipt"
-    );
+    ensure!(!text(facts, "/receipt").is_empty(), "the payer knows of no receipt");
     let moved = before.payer.checked_sub(after.payer) == Some(amount)
         && after.seller.checked_sub(before.seller) == Some(amount);
-    ensure!(
-        moved,
-        "the balances did not move by the {amount} that were signed\n{}",
-        page.finish()
-    );
-    ensure!(
-        text(transaction, "/status") == "0x1",
-        "the transaction reverted"
-    );
-    ensure!(
-        world.pay_to.eq_ignore_ascii_case(&signed("to")),
-        "somebody else was paid"
-    );
+    ensure!(moved, "the balances did not move by the {amount} that were signed\n{}", page.finish());
+    ensure!(text(transaction, "/status") == "0x1", "the transaction reverted");
+    ensure!(world.pay_to.eq_ignore_ascii_case(&signed("to")), "somebody else was paid");
     page.gap();
-    page.line(&format!(
-        "Exactly the {amount} atomic units that were signed have moved."
-    ));
-    let time =
-        |name: &str| milliseconds(name).map_or_else(String::new, |time| format!("{time:.0} ms"));
+    page.line(&format!("Exactly the {amount} atomic units that were signed have moved."));
+    let time = |name: &str| milliseconds(name).map_or_else(String::new, |time| format!("{time:.0} ms"));
     page.line(&format!(
         "From the call to the last byte: {}. Loading the package before it: {}.",
         time("all"),
@@ -219,8 +150,7 @@ fn text(value: &Value, path: &str) -> String {
 /// A JSON-RPC quantity in decimal.
 fn quantity(value: &Value, path: &str) -> String {
     let digits = text(value, path);
-    u128::from_str_radix(digits.trim_start_matches("0x"), 16)
-        .map_or(digits, |number| number.to_string())
+    u128::from_str_radix(digits.trim_start_matches("0x"), 16).map_or(digits, |number| number.to_string())
 }
 
 /// Atomic units of a six-decimals token as a decimal number.
@@ -238,9 +168,7 @@ fn shortened(signature: &str) -> String {
 
 /// The seconds in which an authorization can be used, as a person counts them.
 fn window(after: &str, before: &str) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     match (after.parse::<u64>(), before.parse::<u64>()) {
         (Ok(_), Ok(before)) if before > now => {
             format!("until {before}, {} s from now", before - now)

@@ -36,11 +36,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         build::all()?;
     }
     let world = world::start(&arguments.options)?;
-    let text = if arguments.json {
-        format!("{}\n", world.json())
-    } else {
-        describe(&world)
-    };
+    let text = if arguments.json { format!("{}\n", world.json()) } else { describe(&world) };
     world::expect_interrupt();
     let mut output = std::io::stdout().lock();
     output.write_all(text.as_bytes())?;
@@ -50,18 +46,10 @@ pub fn run(words: &[&str]) -> Result<()> {
 }
 
 fn parse(words: &[&str]) -> Result<Arguments> {
-    let mut parsed = Arguments {
-        options: Options::default(),
-        json: false,
-        build: true,
-        until_stdin_closes: false,
-    };
+    let mut parsed = Arguments { options: Options::default(), json: false, build: true, until_stdin_closes: false };
     let mut rest = words.iter().copied();
     while let Some(argument) = rest.next() {
-        let mut value = || {
-            rest.next()
-                .with_context(|| format!("{argument} needs a value\n\n{USAGE}"))
-        };
+        let mut value = || rest.next().with_context(|| format!("{argument} needs a value\n\n{USAGE}"));
         let options = &mut parsed.options;
         match argument {
             "--json" => parsed.json = true,
@@ -72,9 +60,7 @@ fn parse(words: &[&str]) -> Result<Arguments> {
             "--rpc-port" => options.ports.rpc = port(value()?)?,
             "--page-port" => options.ports.page = port(value()?)?,
             "--secret" => {
-                let (name, secret) = value()?
-                    .split_once('=')
-                    .context("--secret wants NAME=VALUE")?;
+                let (name, secret) = value()?.split_once('=').context("--secret wants NAME=VALUE")?;
                 options.secrets.push((name.to_owned(), secret.to_owned()));
             }
             other => bail!("unknown option {other}\n\n{USAGE}"),

@@ -21,18 +21,11 @@ pub struct Page {
 impl Page {
     /// An empty page.
     pub fn new(colours: bool) -> Self {
-        Self {
-            text: String::new(),
-            colours,
-        }
+        Self { text: String::new(), colours }
     }
 
     fn paint(&self, style: &str, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[{style}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// One line as it is.
@@ -62,9 +55,7 @@ impl Page {
 
     /// A numbered step with its time at the right margin.
     pub fn step(&mut self, number: u8, what: &str, milliseconds: Option<f64>) {
-        let time = milliseconds
-            .map(|time| format!("{time:.1} ms"))
-            .unwrap_or_default();
+        let time = milliseconds.map(|time| format!("{time:.1} ms")).unwrap_or_default();
         let taken = what.chars().count() + time.chars().count();
         let space = " ".repeat(WIDTH.saturating_sub(taken).max(2));
         let line = format!(
@@ -106,18 +97,10 @@ impl Page {
 
     /// A balance before and after, in atomic units of six decimals.
     pub fn balance(&mut self, who: &str, before: u128, after: u128) {
-        let (sign, change) = if after < before {
-            ('-', before - after)
-        } else {
-            ('+', after - before)
-        };
+        let (sign, change) = if after < before { ('-', before - after) } else { ('+', after - before) };
         let name = self.paint(DIM, &format!("{who:<13}"));
         let change = self.paint(GREEN, &format!("{sign}{}", super::money(change)));
-        let line = format!(
-            "{INDENT}{name}{:>14}  →  {:>14}    {change}",
-            super::money(before),
-            super::money(after)
-        );
+        let line = format!("{INDENT}{name}{:>14}  →  {:>14}    {change}", super::money(before), super::money(after));
         self.line(&line);
     }
 
@@ -138,11 +121,7 @@ mod tests {
         page.step(2, "The payer decides and signs", Some(123.0));
         let text = page.finish();
         assert!(!text.contains('\x1b'));
-        let ends: Vec<usize> = text
-            .lines()
-            .filter(|line| !line.is_empty())
-            .map(|line| line.chars().count())
-            .collect();
+        let ends: Vec<usize> = text.lines().filter(|line| !line.is_empty()).map(|line| line.chars().count()).collect();
         assert!(ends.iter().all(|end| Some(end) == ends.first()), "{ends:?}");
     }
 

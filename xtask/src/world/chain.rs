@@ -62,25 +62,14 @@ pub struct Rpc {
 impl Rpc {
     /// For the endpoint at `url`.
     pub fn new(url: &str) -> Self {
-        Self {
-            client: client(),
-            url: url.to_owned(),
-        }
+        Self { client: client(), url: url.to_owned() }
     }
 
     /// One call; the node's error is the error.
     pub fn call(&self, method: &str, params: &Value) -> Result<Value> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let mut answer: Value = self
-            .client
-            .post(&self.url)
-            .send_json(request)?
-            .body_mut()
-            .read_json()?;
-        match (
-            answer.get_mut("result").map(Value::take),
-            answer.get("error"),
-        ) {
+        let mut answer: Value = self.client.post(&self.url).send_json(request)?.body_mut().read_json()?;
+        match (answer.get_mut("result").map(Value::take), answer.get("error")) {
             (Some(result), None) => Ok(result),
             (_, error) => bail!("{method}: {}", error.unwrap_or(&Value::Null)),
         }
@@ -89,10 +78,7 @@ impl Rpc {
     /// A token balance in atomic units.
     pub fn balance_of(&self, asset: &str, owner: &str) -> Result<u128> {
         let data = format!("0x70a08231{}", word(owner));
-        let answer = self.call(
-            "eth_call",
-            &json!([{ "to": asset, "data": data }, "latest"]),
-        )?;
+        let answer = self.call("eth_call", &json!([{ "to": asset, "data": data }, "latest"]))?;
         quantity(&answer)
     }
 
@@ -101,9 +87,7 @@ impl Rpc {
         let transaction = json!([{ "from": PAYER.address, "to": to, "data": data }]);
         let hash = self.call("eth_sendTransaction", &transaction)?;
         let receipt = processes.until("a transaction of the local chain", || {
-            self.call("eth_getTransactionReceipt", &json!([hash]))
-                .ok()
-                .filter(Value::is_object)
+            self.call("eth_getTransactionReceipt", &json!([hash])).ok().filter(Value::is_object)
         })?;
         match receipt.get("status").and_then(Value::as_str) {
             Some("0x1") => Ok(()),
@@ -118,18 +102,13 @@ fn word(address: &str) -> String {
 }
 
 fn quantity(value: &Value) -> Result<u128> {
-    let digits = value
-        .as_str()
-        .and_then(|text| text.strip_prefix("0x"))
-        .unwrap_or("");
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).unwrap_or("");
     u128::from_str_radix(digits.trim_start_matches('0'), 16)
-        .or_else(|error| {
-            if digits.chars().all(|digit| digit == '0') && !digits.is_empty() {
-                Ok(0)
-            } else {
-                Err(error)
-            }
-        })
+        .or_else(
+            |error| {
+                if digits.chars().all(|digit| digit == '0') && !digits.is_empty() { Ok(0) } else { Err(error) }
+            },
+        )
         .map_err(|_| anyhow!("not a number: {value}"))
 }
 
@@ -138,15 +117,7 @@ pub fn start(processes: &Processes, chain: &Chain, port: u16) -> Result<String> 
     let anvil = tools::anvil()?;
     let anvil = anvil.to_string_lossy();
     let port = port.to_string();
-    let mut command = vec![
-        &*anvil,
-        "--chain-id",
-        CHAIN_ID,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port,
-    ];
+    let mut command = vec![&*anvil, "--chain-id", CHAIN_ID, "--host", "127.0.0.1", "--port", &port];
     let seconds = chain.block_seconds.to_string();
     // Blocks also come with time, as on the real chain: a simulated call sees the newest block's clock, and on a chain that
     // only mines when asked that clock stands still.
@@ -159,26 +130,18 @@ pub fn start(processes: &Processes, chain: &Chain, port: u16) -> Result<String> 
     let log = processes.log("anvil");
     let address = processes.until("the chain's address", || {
         let text = fs::read_to_string(&log).ok()?;
-        text.lines()
-            .find_map(|line| line.strip_prefix("Listening on "))
-            .map(|address| address.trim().to_owned())
+        text.lines().find_map(|line| line.strip_prefix("Listening on ")).map(|address| address.trim().to_owned())
     })?;
     let url = format!("http://{address}");
     let rpc = Rpc::new(&url);
-    processes.until("the chain's first answer", || {
-        rpc.call("eth_chainId", &json!([])).ok()
-    })?;
+    processes.until("the chain's first answer", || rpc.call("eth_chainId", &json!([])).ok())?;
     // The log has told the address; what follows would only make it grow.
     rpc.call("anvil_setLoggingEnabled", &json!([false]))?;
     for (name, at) in [("TestUSDC", USDC), ("Multicall3", MULTICALL3)] {
         let code = runtime_code(name)?;
         rpc.call("anvil_setCode", &json!([at, code]))?;
     }
-    rpc.transact(
-        processes,
-        USDC,
-        &format!("0x40c10f19{}{PAYER_FUNDS:064x}", word(PAYER.address)),
-    )?;
+    rpc.transact(processes, USDC, &format!("0x40c10f19{}{PAYER_FUNDS:064x}", word(PAYER.address)))?;
     match rpc.balance_of(USDC, PAYER.address)? {
         PAYER_FUNDS => Ok(url),
         other => bail!("the payer holds {other} after minting {PAYER_FUNDS}"),

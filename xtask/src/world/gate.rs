@@ -47,20 +47,9 @@ pub fn config(file: &Path, gate: &str, origin: &str) -> Result<Config> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let text = text.replace(GATE_PLACE, gate).replace(ORIGIN_PLACE, origin);
     let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-    let pay_to = value
-        .get("payTo")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let routes = value
-        .get("routes")
-        .and_then(Value::as_array)
-        .map(|routes| routes.iter().filter_map(route).collect());
-    Ok(Config {
-        text,
-        pay_to,
-        routes: routes.unwrap_or_default(),
-    })
+    let pay_to = value.get("payTo").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let routes = value.get("routes").and_then(Value::as_array).map(|routes| routes.iter().filter_map(route).collect());
+    Ok(Config { text, pay_to, routes: routes.unwrap_or_default() })
 }
 
 fn route(value: &Value) -> Option<Route> {
@@ -72,39 +61,23 @@ fn route(value: &Value) -> Option<Route> {
         Some(other) => Some(other.to_string()),
         None => return None,
     };
-    Some(Route {
-        method: method.to_owned(),
-        path: path.trim().to_owned(),
-        price,
-    })
+    Some(Route { method: method.to_owned(), path: path.trim().to_owned(), price })
 }
 
 /// Text bindings: secrets by name.
 pub type Secrets = Vec<(String, String)>;
 
 /// Writes the runtime's files below the world's directory and starts workerd on them.
-pub fn start(
-    processes: &Processes,
-    config: &Config,
-    secrets: &Secrets,
-    address: &str,
-) -> Result<()> {
+pub fn start(processes: &Processes, config: &Config, secrets: &Secrets, address: &str) -> Result<()> {
     let directory = processes.directory().join("gate");
     fs::create_dir_all(directory.join("objects"))?;
     let modules = copy_modules(&root().join("worker"), &directory)?;
     fs::write(directory.join("gate.json"), &config.text)?;
     let file = directory.join("config.capnp");
-    fs::write(
-        &file,
-        capnp(&modules, secrets, &directory.join("objects"), address),
-    )?;
+    fs::write(&file, capnp(&modules, secrets, &directory.join("objects"), address))?;
     let workerd = tools::workerd()?;
     let (workerd, file) = (workerd.to_string_lossy(), file.to_string_lossy());
-    processes.start(
-        "workerd",
-        &[&workerd, "serve", "--control-fd=1", &file],
-        &[],
-    )
+    processes.start("workerd", &[&workerd, "serve", "--control-fd=1", &file], &[])
 }
 
 /// Waits until workerd reports its socket; the port it reports is the one it was given.
@@ -112,9 +85,7 @@ pub fn listening(processes: &Processes) -> Result<()> {
     let log = processes.log("workerd");
     processes.until("the gate's socket", || {
         let text = fs::read_to_string(&log).ok()?;
-        text.lines()
-            .any(|line| line.starts_with('{') && line.contains("\"listen\""))
-            .then_some(())
+        text.lines().any(|line| line.starts_with('{') && line.contains("\"listen\"")).then_some(())
     })
 }
 
@@ -131,10 +102,7 @@ struct Module {
 
 /// Copies the Worker's entry and what was built for it, so that a later build does not change a running world.
 fn copy_modules(worker: &Path, to: &Path) -> Result<Vec<Module>> {
-    let mut modules = vec![Module {
-        name: "index.mjs".to_owned(),
-        kind: "esModule",
-    }];
+    let mut modules = vec![Module { name: "index.mjs".to_owned(), kind: "esModule" }];
     copy(worker, to, "index.mjs")?;
     let built = worker.join("build");
     let mut files = Vec::new();
@@ -150,10 +118,7 @@ fn copy_modules(worker: &Path, to: &Path) -> Result<Vec<Module>> {
         copy(worker, to, &name)?;
         modules.push(Module { name, kind });
     }
-    modules.push(Module {
-        name: "gate.json".to_owned(),
-        kind: "text",
-    });
+    modules.push(Module { name: "gate.json".to_owned(), kind: "text" });
     Ok(modules)
 }
 
@@ -181,17 +146,10 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// The runtime's config: one Worker, its secrets, its durable objects on disk, and a way out that reaches this machine.
 fn capnp(modules: &[Module], secrets: &Secrets, objects: &Path, address: &str) -> String {
-    let module = |module: &Module| {
-        format!(
-            "    (name = {0}, {1} = embed {0}),\n",
-            quoted(&module.name),
-            module.kind
-        )
-    };
+    let module = |module: &Module| format!("    (name = {0}, {1} = embed {0}),\n", quoted(&module.name), module.kind);
     let modules: String = modules.iter().map(module).collect();
-    let binding = |(name, value): &(String, String)| {
-        format!("    (name = {}, text = {}),\n", quoted(name), quoted(value))
-    };
+    let binding =
+        |(name, value): &(String, String)| format!("    (name = {}, text = {}),\n", quoted(name), quoted(value));
     let bindings: String = secrets.iter().map(binding).collect();
     let (objects, address) = (quoted(&objects.to_string_lossy()), quoted(address));
     format!(
@@ -222,9 +180,6 @@ const gate :Workerd.Worker = (
 
 /// A Cap'n Proto string literal.
 fn quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }

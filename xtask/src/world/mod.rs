@@ -51,10 +51,7 @@ pub struct Chain {
 impl Default for Chain {
     /// Base's two seconds, and no waiting for them.
     fn default() -> Self {
-        Self {
-            automine: true,
-            block_seconds: 2,
-        }
+        Self { automine: true, block_seconds: 2 }
     }
 }
 
@@ -133,14 +130,8 @@ impl World {
             network: NETWORK,
             asset: USDC,
             pay_to: &self.pay_to,
-            payer: Payer {
-                address: PAYER.address,
-                private_key: PAYER.private_key,
-            },
-            facilitator: Facilitator {
-                url: &facilitator,
-                token: FACILITATOR_TOKEN,
-            },
+            payer: Payer { address: PAYER.address, private_key: PAYER.private_key },
+            facilitator: Facilitator { url: &facilitator, token: FACILITATOR_TOKEN },
             page: &self.page,
             routes: &self.routes,
             origin: &self.origin,
@@ -168,15 +159,7 @@ pub fn start(options: &Options) -> Result<World> {
     let page = || start_page(&processes, options.ports.page, &description);
     let page = part(options, "starting the page server", page)?;
     let (pay_to, routes) = (config.pay_to, config.routes);
-    let world = World {
-        gate,
-        rpc,
-        origin,
-        page,
-        pay_to,
-        routes,
-        processes,
-    };
+    let world = World { gate, rpc, origin, page, pay_to, routes, processes };
     fs::write(&description, world.json())?;
     if options.gate_config.is_none() {
         works(&world)?;
@@ -185,20 +168,14 @@ pub fn start(options: &Options) -> Result<World> {
 }
 
 fn part<T>(options: &Options, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    if options.quiet {
-        work()
-    } else {
-        step(name, work)
-    }
+    if options.quiet { work() } else { step(name, work) }
 }
 
 fn start_page(processes: &Processes, port: u16, description: &Path) -> Result<String> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let (www, pkg) = (text(&root().join("www")), text(&root().join("pkg")));
     let (file, port) = (text(description), port.to_string());
-    let arguments = [
-        "--root", &www, "--pkg", &pkg, "--world", &file, "--port", &port,
-    ];
+    let arguments = ["--root", &www, "--pkg", &pkg, "--world", &file, "--port", &port];
     start_script(processes, "static", &arguments)
 }
 
@@ -213,9 +190,7 @@ fn start_script(processes: &Processes, name: &'static str, arguments: &[&str]) -
     let log = processes.log(name);
     processes.until(name, || {
         let text = fs::read_to_string(&log).ok()?;
-        let line: Line = text
-            .lines()
-            .find_map(|line| serde_json::from_str(line).ok())?;
+        let line: Line = text.lines().find_map(|line| serde_json::from_str(line).ok())?;
         Some(line.origin)
     })
 }
@@ -229,30 +204,19 @@ struct Line {
 
 /// Starts the gate. It has to know its own address before it runs, so a free port is chosen first; should somebody take
 /// it in between, another one is.
-fn start_gate(
-    processes: &Processes,
-    options: &Options,
-    rpc: &str,
-    origin: &str,
-) -> Result<(String, gate::Config)> {
+fn start_gate(processes: &Processes, options: &Options, rpc: &str, origin: &str) -> Result<(String, gate::Config)> {
     let demo = root().join("worker/gate.demo.json");
     let file = options.gate_config.as_ref().unwrap_or(&demo);
     let mut secrets = options.secrets.clone();
-    for (name, value) in [
-        ("RELAYER_KEY", RELAYER.private_key),
-        ("RPC_URL", rpc),
-        ("FACILITATOR_TOKEN", FACILITATOR_TOKEN),
-    ] {
+    for (name, value) in
+        [("RELAYER_KEY", RELAYER.private_key), ("RPC_URL", rpc), ("FACILITATOR_TOKEN", FACILITATOR_TOKEN)]
+    {
         if !secrets.iter().any(|(given, _)| given == name) {
             secrets.push((name.to_owned(), value.to_owned()));
         }
     }
     for last in [false, false, true] {
-        let port = if options.ports.gate == 0 {
-            free_port()?
-        } else {
-            options.ports.gate
-        };
+        let port = if options.ports.gate == 0 { free_port()? } else { options.ports.gate };
         let address = format!("127.0.0.1:{port}");
         let url = format!("http://{address}");
         let config = gate::config(file, &url, origin)?;
@@ -277,15 +241,9 @@ fn works(world: &World) -> Result<()> {
     let client = client();
     let get = |path: &str| -> Result<(u16, String)> {
         let mut answer = client.get(format!("{}{path}", world.gate)).call()?;
-        Ok((
-            answer.status().as_u16(),
-            answer.body_mut().read_to_string()?,
-        ))
+        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
     };
-    let paid = world
-        .routes
-        .iter()
-        .find(|route| route.method == "GET" && route.price.is_some());
+    let paid = world.routes.iter().find(|route| route.method == "GET" && route.price.is_some());
     let paid = paid.context("the demo config has no paid GET route")?;
     for (path, wanted) in [("/free", 200), (&*paid.path, 402)] {
         let (status, body) = get(path)?;
@@ -294,15 +252,8 @@ fn works(world: &World) -> Result<()> {
             bail!("the gate answers GET {path} with {status} instead of {wanted}: {body}\n{log}");
         }
     }
-    let page: Value = client
-        .get(format!("{}/world.json", world.page))
-        .call()?
-        .body_mut()
-        .read_json()?;
+    let page: Value = client.get(format!("{}/world.json", world.page)).call()?.body_mut().read_json()?;
     let known = page.get("gate").and_then(Value::as_str);
-    ensure!(
-        known == Some(&world.gate),
-        "the page server does not know this world"
-    );
+    ensure!(known == Some(&world.gate), "the page server does not know this world");
     Ok(())
 }

@@ -56,16 +56,8 @@ impl Child {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let from = lines.len().saturating_sub(TAIL);
-        let shown: Vec<String> = lines
-            .iter()
-            .skip(from)
-            .map(|line| format!("    {line}"))
-            .collect();
-        if shown.is_empty() {
-            "    (it wrote nothing)".to_owned()
-        } else {
-            shown.join("\n")
-        }
+        let shown: Vec<String> = lines.iter().skip(from).map(|line| format!("    {line}")).collect();
+        if shown.is_empty() { "    (it wrote nothing)".to_owned() } else { shown.join("\n") }
     }
 }
 
@@ -102,10 +94,7 @@ impl Processes {
     pub fn new() -> Result<Self> {
         take_signals()?;
         let directory = fresh_directory()?;
-        let held = Arc::new(Mutex::new(Held {
-            children: Vec::new(),
-            directory: Some(directory.clone()),
-        }));
+        let held = Arc::new(Mutex::new(Held { children: Vec::new(), directory: Some(directory.clone()) }));
         lock(&WORLDS).push(Arc::downgrade(&held));
         Ok(Self { held, directory })
     }
@@ -116,12 +105,7 @@ impl Processes {
     }
 
     /// Starts a child; what it prints goes to `<name>.log` in the directory, which is emptied first.
-    pub fn start(
-        &self,
-        name: &'static str,
-        command: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Result<()> {
+    pub fn start(&self, name: &'static str, command: &[&str], environment: &[(&str, &str)]) -> Result<()> {
         let log = self.log(name);
         File::create(&log)?;
         let output = OpenOptions::new().append(true).open(&log)?;
@@ -141,10 +125,7 @@ impl Processes {
     /// Ends one child, if it is there.
     pub fn end(&self, name: &str) {
         let mut held = lock(&self.held);
-        let (ending, staying) = held
-            .children
-            .drain(..)
-            .partition(|child| child.name == name);
+        let (ending, staying) = held.children.drain(..).partition(|child| child.name == name);
         held.children = staying;
         let ending: Vec<Child> = ending;
         for mut child in ending {
@@ -171,11 +152,7 @@ impl Processes {
                     .iter()
                     .map(|child| format!("  {}:\n{}", child.name, child.tail()))
                     .collect();
-                bail!(
-                    "{what}: not within {} s\n{}",
-                    PATIENCE.as_secs(),
-                    logs.join("\n")
-                );
+                bail!("{what}: not within {} s\n{}", PATIENCE.as_secs(), logs.join("\n"));
             }
             thread::sleep(LOOK);
         }
@@ -186,11 +163,7 @@ impl Processes {
         let mut held = lock(&self.held);
         for child in &mut held.children {
             if let Some(status) = child.guard.try_wait()? {
-                bail!(
-                    "{} ended by itself ({status}); its last lines:\n{}",
-                    child.name,
-                    child.tail()
-                );
+                bail!("{} ended by itself ({status}); its last lines:\n{}", child.name, child.tail());
             }
         }
         Ok(())
@@ -252,18 +225,12 @@ fn take_signals() -> Result<()> {
     HANDLER.call_once(|| {
         outcome = ctrlc::set_handler(|| {
             // Locks stay held, so that the other threads cannot start anything or report the children's end.
-            let worlds: Vec<Arc<Mutex<Held>>> =
-                lock(&WORLDS).iter().filter_map(Weak::upgrade).collect();
-            let mut held: Vec<MutexGuard<'_, Held>> =
-                worlds.iter().map(|world| lock(world)).collect();
+            let worlds: Vec<Arc<Mutex<Held>>> = lock(&WORLDS).iter().filter_map(Weak::upgrade).collect();
+            let mut held: Vec<MutexGuard<'_, Held>> = worlds.iter().map(|world| lock(world)).collect();
             for world in &mut held {
                 world.stop();
             }
-            exit(if SERVING.load(Ordering::SeqCst) {
-                0
-            } else {
-                130
-            });
+            exit(if SERVING.load(Ordering::SeqCst) { 0 } else { 130 });
         });
     });
     outcome.context("signals could not be handled")
