@@ -26,21 +26,11 @@ struct Module {
     level: &'static str,
 }
 
-const PKG: Module = Module {
-    label: "the npm package",
-    package: "x402-wasm",
-    stem: "x402_wasm",
-    folder: "pkg/wasm",
-    level: "-Oz",
-};
+const PKG: Module =
+    Module { label: "the npm package", package: "x402-wasm", stem: "x402_wasm", folder: "pkg/wasm", level: "-Oz" };
 
-const GATE: Module = Module {
-    label: "the gate",
-    package: "x402-gate",
-    stem: "x402_gate",
-    folder: "worker/build",
-    level: "-O3",
-};
+const GATE: Module =
+    Module { label: "the gate", package: "x402-gate", stem: "x402_gate", folder: "worker/build", level: "-O3" };
 
 /// What rustc's default for wasm32-unknown-unknown may use; wasm-opt refuses what it is not told about.
 const FEATURES: [&str; 7] = [
@@ -103,30 +93,16 @@ fn module(module: &Module) -> Result<()> {
 fn compile(module: &Module) -> Result<PathBuf> {
     let mut command = cargo();
     command
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--locked",
-            "--target",
-            tools::WASM,
-        ])
+        .args(["build", "--quiet", "--release", "--locked", "--target", tools::WASM])
         .args(["--package", module.package])
         .args(["--config", &remapped_paths()?]);
-    let (text, fine) = collect(&mut command)?;
+    let (text, fine) = collect(&mut command, false)?;
     if !fine {
         bail!("the crate {} does not compile\n{text}", module.package);
     }
-    let wasm = target_dir()?
-        .join(tools::WASM)
-        .join("release")
-        .join(format!("{}.wasm", module.stem));
+    let wasm = target_dir()?.join(tools::WASM).join("release").join(format!("{}.wasm", module.stem));
     if !wasm.exists() {
-        bail!(
-            "cargo built {} but left no {}",
-            module.package,
-            wasm.display()
-        );
+        bail!("cargo built {} but left no {}", module.package, wasm.display());
     }
     Ok(wasm)
 }
@@ -136,42 +112,26 @@ fn compile(module: &Module) -> Result<PathBuf> {
 fn remapped_paths() -> Result<String> {
     let home = match std::env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
-        None => {
-            PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?)
-                .join(".cargo")
-        }
+        None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?).join(".cargo"),
     };
     let sources = home.join("registry/src");
     // The registry's own folder carries a hash that differs between machines.
     let mut rules = vec![format!("--remap-path-prefix={}=.", root().display())];
     for registry in std::fs::read_dir(&sources).into_iter().flatten().flatten() {
-        rules.push(format!(
-            "--remap-path-prefix={}=crates",
-            registry.path().display()
-        ));
+        rules.push(format!("--remap-path-prefix={}=crates", registry.path().display()));
     }
     rules.sort();
-    let quoted: Vec<String> = rules
-        .iter()
-        .map(|rule| serde_json::Value::from(rule.as_str()).to_string())
-        .collect();
-    Ok(format!(
-        "target.{}.rustflags=[{}]",
-        tools::WASM,
-        quoted.join(",")
-    ))
+    let quoted: Vec<String> = rules.iter().map(|rule| serde_json::Value::from(rule.as_str()).to_string()).collect();
+    Ok(format!("target.{}.rustflags=[{}]", tools::WASM, quoted.join(",")))
 }
 
 /// Writes the glue and the optimized module; returns the sizes for the progress line.
 fn bind(module: &Module, compiled: &Path) -> Result<String> {
-    let input = std::fs::read(compiled)
-        .with_context(|| format!("{} could not be read", compiled.display()))?;
+    let input = std::fs::read(compiled).with_context(|| format!("{} could not be read", compiled.display()))?;
     let folder = root().join(module.folder);
     let output = folder.join(format!("{}_bg.wasm", module.stem));
     let glue = folder.join(format!("{}.js", module.stem));
-    let stamp = target_dir()?
-        .join("xtask")
-        .join(format!("{}.stamp", module.stem));
+    let stamp = target_dir()?.join("xtask").join(format!("{}.stamp", module.stem));
 
     let recipe = fingerprint(&[
         &input,
@@ -182,10 +142,7 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
         include_bytes!("build.rs"),
     ]);
     let made = |output: &Path, glue: &Path| -> Option<String> {
-        Some(fingerprint(&[
-            &std::fs::read(output).ok()?,
-            &std::fs::read(glue).ok()?,
-        ]))
+        Some(fingerprint(&[&std::fs::read(output).ok()?, &std::fs::read(glue).ok()?]))
     };
     let known = std::fs::read_to_string(&stamp).unwrap_or_default();
     if made(&output, &glue).is_some_and(|made| known == format!("{recipe} {made}")) {
@@ -200,31 +157,22 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
 
     // The folder is ours alone: what an earlier version generated must not linger in a package.
     if folder.exists() {
-        std::fs::remove_dir_all(&folder)
-            .with_context(|| format!("{} could not be emptied", folder.display()))?;
+        std::fs::remove_dir_all(&folder).with_context(|| format!("{} could not be emptied", folder.display()))?;
     }
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("{} could not be made", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
     copy_tree(&raw, &folder, &[&unoptimized, &optimized])?;
     let bytes = std::fs::read(&optimized).context("wasm-opt left no output")?;
     refuse_machine_paths(&bytes)?;
-    std::fs::write(&output, &bytes)
-        .with_context(|| format!("{} could not be written", output.display()))?;
-    let made =
-        made(&output, &glue).ok_or_else(|| anyhow!("wasm-bindgen left no {}", glue.display()))?;
+    std::fs::write(&output, &bytes).with_context(|| format!("{} could not be written", output.display()))?;
+    let made = made(&output, &glue).ok_or_else(|| anyhow!("wasm-bindgen left no {}", glue.display()))?;
     write_if_changed(&stamp, format!("{recipe} {made}").as_bytes())?;
-    Ok(format!(
-        "{} → {} kB",
-        kilobytes(input.len()),
-        kilobytes(bytes.len())
-    ))
+    Ok(format!("{} → {} kB", kilobytes(input.len()), kilobytes(bytes.len())))
 }
 
 /// The glue for ES modules. It loads nothing by itself: the hand-written entry of each runtime hands it the module.
 fn generate(module: &Module, compiled: &Path, folder: &Path) -> Result<()> {
     if folder.exists() {
-        std::fs::remove_dir_all(folder)
-            .with_context(|| format!("{} could not be emptied", folder.display()))?;
+        std::fs::remove_dir_all(folder).with_context(|| format!("{} could not be emptied", folder.display()))?;
     }
     Bindgen::new()
         .input_path(compiled)
@@ -240,22 +188,13 @@ fn generate(module: &Module, compiled: &Path, folder: &Path) -> Result<()> {
 
 fn optimize(module: &Module, input: &Path, output: &Path) -> Result<()> {
     let mut command = tools::wasm_opt()?;
-    command
-        .arg(input)
-        .arg("-o")
-        .arg(output)
-        .arg(module.level)
-        .args(FEATURES);
-    quietly(&mut command)
-        .context("wasm-opt refused the module")
-        .map(drop)
+    command.arg(input).arg("-o").arg(output).arg(module.level).args(FEATURES);
+    quietly(&mut command).context("wasm-opt refused the module").map(drop)
 }
 
 /// Copies a generated folder (glue and snippets) but not the files named.
 fn copy_tree(from: &Path, to: &Path, except: &[&Path]) -> Result<()> {
-    for entry in
-        std::fs::read_dir(from).with_context(|| format!("{} could not be read", from.display()))?
-    {
+    for entry in std::fs::read_dir(from).with_context(|| format!("{} could not be read", from.display()))? {
         let path = entry?.path();
         if except.contains(&path.as_path()) {
             continue;
@@ -265,8 +204,7 @@ fn copy_tree(from: &Path, to: &Path, except: &[&Path]) -> Result<()> {
             std::fs::create_dir_all(&target)?;
             copy_tree(&path, &target, except)?;
         } else {
-            std::fs::copy(&path, &target)
-                .with_context(|| format!("{} could not be copied", path.display()))?;
+            std::fs::copy(&path, &target).with_context(|| format!("{} could not be copied", path.display()))?;
         }
     }
     Ok(())
@@ -274,16 +212,9 @@ fn copy_tree(from: &Path, to: &Path, except: &[&Path]) -> Result<()> {
 
 /// A shipped module tells nobody where it was built.
 fn refuse_machine_paths(wasm: &[u8]) -> Result<()> {
-    for folder in [Some(root().to_path_buf()), std::env::home_dir()]
-        .into_iter()
-        .flatten()
-    {
+    for folder in [Some(root().to_path_buf()), std::env::home_dir()].into_iter().flatten() {
         let needle = format!("{}/", folder.display());
-        if needle.len() > 2
-            && wasm
-                .windows(needle.len())
-                .any(|window| window == needle.as_bytes())
-        {
+        if needle.len() > 2 && wasm.windows(needle.len()).any(|window| window == needle.as_bytes()) {
             bail!("the module contains the path {needle}, which only this machine has");
         }
     }
@@ -298,15 +229,11 @@ pub fn contracts() -> Result<()> {
     let output = target_dir()?.join("contracts");
     let mut inputs: Vec<Vec<u8>> = vec![
         std::fs::read(&script).context("tests/support/compile.mjs could not be read")?,
-        std::fs::read(tools::node_modules().join("solc/package.json"))
-            .context("solc is not installed")?,
+        std::fs::read(tools::node_modules().join("solc/package.json")).context("solc is not installed")?,
     ];
     for path in files(&folder)? {
         inputs.push(path.to_string_lossy().into_owned().into_bytes());
-        inputs.push(
-            std::fs::read(&path)
-                .with_context(|| format!("{} could not be read", path.display()))?,
-        );
+        inputs.push(std::fs::read(&path).with_context(|| format!("{} could not be read", path.display()))?);
     }
     let recipe = fingerprint(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let stamp = output.join(".stamp");
@@ -315,11 +242,7 @@ pub fn contracts() -> Result<()> {
     }
     step("compiling the test contracts", || {
         let mut command = Command::new(tools::node()?);
-        command
-            .current_dir(root())
-            .arg(&script)
-            .arg(&folder)
-            .arg(&output);
+        command.current_dir(root()).arg(&script).arg(&folder).arg(&output);
         quietly(&mut command)?;
         write_if_changed(&stamp, recipe.as_bytes())
     })
@@ -328,9 +251,7 @@ pub fn contracts() -> Result<()> {
 /// The files below a folder, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)
-        .with_context(|| format!("{} could not be read", folder.display()))?
-    {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{} could not be read", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(files(&path)?);

@@ -4,8 +4,11 @@ mod bench;
 mod build;
 mod demo;
 mod interop;
+mod licences;
 mod run;
 mod serve;
+mod size;
+mod test;
 mod tidy;
 mod tools;
 mod world;
@@ -22,7 +25,10 @@ cargo xtask <command>
   build [pkg|gate|contracts]   compile the npm package's wasm, the gate, the test contracts (all three by default)
   interop [--only words]       every client pays every gate it can on the local chain; target/interop.json
   bench                        ours beside the reference packages, interleaved; target/bench.json
+  test [NAME…]                 every check and every test, or the steps named; `test --list` names them
+  size                         what a page downloads and what an owner uploads; target/size.json
   tidy                         read the source for broken house rules
+  licences                     look at the licence of every crate and npm package
   setup                        fetch what a fresh machine lacks: targets, npm packages, Chromium
   help                         this page";
 
@@ -46,6 +52,9 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["serve", rest @ ..] => serve::run(rest),
         ["interop", rest @ ..] => interop::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["test", rest @ ..] => test::run(rest),
+        ["size", rest @ ..] => size::run(rest),
+        ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
         ["setup"] => tools::setup(),
         [] | ["help" | "--help" | "-h"] => {

@@ -29,19 +29,14 @@ pub fn target_dir() -> Result<&'static Path> {
         return Ok(known);
     }
     let answer = metadata(&["--no-deps"])?;
-    let folder = answer["target_directory"]
-        .as_str()
-        .ok_or_else(|| anyhow!("cargo metadata names no target directory"))?;
+    let folder =
+        answer["target_directory"].as_str().ok_or_else(|| anyhow!("cargo metadata names no target directory"))?;
     Ok(TARGET.get_or_init(|| PathBuf::from(folder)))
 }
 
 /// What `cargo metadata` says about the workspace.
 pub fn metadata(arguments: &[&str]) -> Result<serde_json::Value> {
-    let text = quietly(
-        cargo()
-            .args(["metadata", "--format-version", "1", "--locked"])
-            .args(arguments),
-    )?;
+    let text = quietly(cargo().args(["metadata", "--format-version", "1", "--locked"]).args(arguments))?;
     serde_json::from_str(&text).context("cargo metadata answered something that is not JSON")
 }
 
@@ -68,10 +63,7 @@ pub fn cargo() -> Command {
 /// Runs a command and returns its standard output. Its whole output is part of the error when it fails.
 pub fn quietly(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("`{shown}` could not be started"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("`{shown}` could not be started"))?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(stdout);
@@ -80,8 +72,9 @@ pub fn quietly(command: &mut Command) -> Result<String> {
     bail!("`{shown}` failed ({})\n{}{}", output.status, stdout, stderr)
 }
 
-/// Runs a command and collects both of its outputs in the order they came. The second value says whether it succeeded.
-pub fn collect(command: &mut Command) -> Result<(String, bool)> {
+/// Runs a command and collects both of its outputs in the order they came, showing them meanwhile if `live`. The second
+/// value says whether it succeeded.
+pub fn collect(command: &mut Command, live: bool) -> Result<(String, bool)> {
     let shown = show(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -90,32 +83,26 @@ pub fn collect(command: &mut Command) -> Result<(String, bool)> {
         .spawn()
         .with_context(|| format!("`{shown}` could not be started"))?;
     let lines = Arc::new(Mutex::new(String::new()));
-    let stdout = child.stdout.take().map(|pipe| gather(pipe, &lines));
-    let stderr = child.stderr.take().map(|pipe| gather(pipe, &lines));
-    let status = child
-        .wait()
-        .with_context(|| format!("`{shown}` was lost"))?;
+    let stdout = child.stdout.take().map(|pipe| gather(pipe, &lines, live));
+    let stderr = child.stderr.take().map(|pipe| gather(pipe, &lines, live));
+    let status = child.wait().with_context(|| format!("`{shown}` was lost"))?;
     for reader in [stdout, stderr].into_iter().flatten() {
-        reader
-            .join()
-            .map_err(|_| anyhow!("the output of `{shown}` could not be read"))?;
+        reader.join().map_err(|_| anyhow!("the output of `{shown}` could not be read"))?;
     }
-    let text = lines
-        .lock()
-        .map_err(|_| anyhow!("the output of `{shown}` could not be read"))?
-        .clone();
+    let text = lines.lock().map_err(|_| anyhow!("the output of `{shown}` could not be read"))?.clone();
     Ok((text, status.success()))
 }
 
-fn gather(
-    pipe: impl std::io::Read + Send + 'static,
-    lines: &Arc<Mutex<String>>,
-) -> thread::JoinHandle<()> {
+fn gather(pipe: impl std::io::Read + Send + 'static, lines: &Arc<Mutex<String>>, live: bool) -> thread::JoinHandle<()> {
     let lines = Arc::clone(lines);
     thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            if live {
+                eprintln!("{line}");
+            }
             if let Ok(mut text) = lines.lock() {
-                text.push_str(&String::from_utf8_lossy(&line));
+                text.push_str(&line);
                 text.push('\n');
             }
         }
@@ -126,11 +113,7 @@ fn gather(
 pub fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
-    std::iter::once(name)
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(name).chain(command.get_args()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
 /// Says one line to the person.
@@ -147,11 +130,7 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Like [`step`], with a remark about the result behind the time.
-pub fn step_with<T>(
-    name: &str,
-    work: impl FnOnce() -> Result<T>,
-    remark: impl FnOnce(&T) -> String,
-) -> Result<T> {
+pub fn step_with<T>(name: &str, work: impl FnOnce() -> Result<T>, remark: impl FnOnce(&T) -> String) -> Result<T> {
     let begun = Instant::now();
     let (stop, stopped) = mpsc::channel::<()>();
     let label = name.to_owned();
@@ -160,11 +139,7 @@ pub fn step_with<T>(
     drop(stop);
     // The ticker only writes; a ticker that died has nothing to add.
     let _ = ticker.join();
-    let clear = if std::io::stderr().is_terminal() {
-        "\r\x1b[K"
-    } else {
-        ""
-    };
+    let clear = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     match &result {
         Ok(value) => {
             let remark = remark(value);
@@ -214,11 +189,9 @@ pub fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{} could not be made", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("{} could not be made", folder.display()))?;
     }
-    std::fs::write(path, content)
-        .with_context(|| format!("{} could not be written", path.display()))
+    std::fs::write(path, content).with_context(|| format!("{} could not be written", path.display()))
 }
 
 #[cfg(test)]
@@ -241,7 +214,7 @@ mod tests {
 
     #[test]
     fn collecting_keeps_both_outputs_and_the_verdict() -> Result<()> {
-        let (text, fine) = collect(Command::new("sh").args(["-c", "echo a; echo b >&2; exit 1"]))?;
+        let (text, fine) = collect(Command::new("sh").args(["-c", "echo a; echo b >&2; exit 1"]), false)?;
         assert!(text.contains("a\n") && text.contains("b\n") && !fine);
         Ok(())
     }

@@ -28,20 +28,11 @@ struct Complaint {
 
 impl Complaint {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-            warning: false,
-        }
+        Self { path: path.to_owned(), line, message: message.into(), warning: false }
     }
 
     fn show(&self) -> String {
-        let place = if self.line == 0 {
-            self.path.clone()
-        } else {
-            format!("{}:{}", self.path, self.line)
-        };
+        let place = if self.line == 0 { self.path.clone() } else { format!("{}:{}", self.path, self.line) };
         let weight = if self.warning { "note: " } else { "" };
         format!("{place}: {weight}{}", self.message)
     }
@@ -61,9 +52,7 @@ pub fn run() -> Result<()> {
     for file in &files {
         complaints.extend(check(file));
     }
-    complaints.extend(text::broken_links(&files, |path| {
-        root().join(path).exists()
-    }));
+    complaints.extend(text::broken_links(&files, |path| root().join(path).exists()));
     complaints.extend(rust::forbidden_crates(&core_tree()?));
     let (warnings, errors): (Vec<_>, Vec<_>) = complaints.iter().partition(|one| one.warning);
     for warning in warnings {
@@ -73,11 +62,7 @@ pub fn run() -> Result<()> {
         return Ok(());
     }
     let list: Vec<String> = errors.iter().map(|one| one.show()).collect();
-    bail!(
-        "{} house rules are broken:\n{}",
-        list.len(),
-        list.join("\n")
-    )
+    bail!("{} house rules are broken:\n{}", list.len(), list.join("\n"))
 }
 
 /// Every rule that looks at one file.
@@ -101,15 +86,7 @@ fn check(file: &File) -> Vec<Complaint> {
 }
 
 /// Folders that are generated or not ours.
-const SKIPPED: [&str; 7] = [
-    ".git",
-    "target",
-    "pkg/wasm",
-    "worker/build",
-    "fuzz/target",
-    "fuzz/artifacts",
-    ".wrangler",
-];
+const SKIPPED: [&str; 7] = [".git", "target", "pkg/wasm", "worker/build", "fuzz/target", "fuzz/artifacts", ".wrangler"];
 
 fn files() -> Result<Vec<File>> {
     let mut found = Vec::new();
@@ -119,8 +96,7 @@ fn files() -> Result<Vec<File>> {
 }
 
 fn walk(folder: &Path, found: &mut Vec<File>) -> Result<()> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("{} could not be read", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| format!("{} could not be read", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         let full = entry.path();

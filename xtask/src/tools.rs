@@ -28,14 +28,8 @@ pub fn prepare() -> Result<()> {
     }
     for (program, remedy) in [
         ("rustup", "install it from https://rustup.rs"),
-        (
-            "cc",
-            "install a C compiler (Debian: apt-get install build-essential)",
-        ),
-        (
-            "node",
-            "install Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)",
-        ),
+        ("cc", "install a C compiler (Debian: apt-get install build-essential)"),
+        ("node", "install Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"),
         ("npm", "install npm (Debian: apt-get install npm)"),
     ] {
         if on_path(program).is_none() {
@@ -52,8 +46,7 @@ pub fn prepare() -> Result<()> {
 /// Adds the compilation targets that the pinned toolchain does not have yet.
 fn targets() -> Result<()> {
     let mut list = Command::new("rustup");
-    list.current_dir(root())
-        .args(["target", "list", "--installed"]);
+    list.current_dir(root()).args(["target", "list", "--installed"]);
     let installed = quietly(&mut list)?;
     for target in [WASM, NO_STD] {
         if installed.lines().any(|line| line.trim() == target) {
@@ -62,8 +55,7 @@ fn targets() -> Result<()> {
         step(&format!("adding the Rust target {target}"), || {
             let mut add = Command::new("rustup");
             add.current_dir(root()).args(["target", "add", target]);
-            quietly(&mut add)
-                .with_context(|| format!("rustup could not add {target}; is the network there?"))
+            quietly(&mut add).with_context(|| format!("rustup could not add {target}; is the network there?"))
         })?;
     }
     Ok(())
@@ -72,11 +64,10 @@ fn targets() -> Result<()> {
 /// Installs the npm packages of `tests/` when its lockfile changed since the last time.
 fn npm_packages() -> Result<()> {
     let folder = root().join("tests");
-    let lock = std::fs::read(folder.join("package-lock.json"))
-        .context("tests/package-lock.json could not be read")?;
+    let lock = std::fs::read(folder.join("package-lock.json")).context("tests/package-lock.json could not be read")?;
     let stamp = folder.join("node_modules/.installed-lock.json");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return Ok(());
+        return link_package(&folder);
     }
     let count = packages_in(&lock);
     step_with(
@@ -84,8 +75,7 @@ fn npm_packages() -> Result<()> {
         || {
             let mut install = Command::new("npm");
             install.current_dir(&folder).args(["ci", "--no-progress"]);
-            quietly(&mut install)
-                .context("npm could not install the packages of tests/; is the network there?")?;
+            quietly(&mut install).context("npm could not install the packages of tests/; is the network there?")?;
             write_if_changed(&stamp, &lock)
         },
         |()| {
@@ -93,17 +83,23 @@ fn npm_packages() -> Result<()> {
                 .map(|bytes| format!("{} MB on disk", bytes / 1_000_000))
                 .unwrap_or_default()
         },
-    )
+    )?;
+    link_package(&folder)
+}
+
+/// Lets every script below `tests/` import our own package by its public name, always as it was built last.
+fn link_package(folder: &Path) -> Result<()> {
+    let link = folder.join("node_modules/x402-wasm");
+    if link.is_symlink() {
+        return Ok(());
+    }
+    std::os::unix::fs::symlink("../../pkg", &link).with_context(|| format!("{} could not be linked", link.display()))
 }
 
 fn packages_in(lock: &[u8]) -> usize {
     serde_json::from_slice::<serde_json::Value>(lock)
         .ok()
-        .and_then(|lock| {
-            lock["packages"]
-                .as_object()
-                .map(|all| all.len().saturating_sub(1))
-        })
+        .and_then(|lock| lock["packages"].as_object().map(|all| all.len().saturating_sub(1)))
         .unwrap_or_default()
 }
 
@@ -111,11 +107,7 @@ fn folder_size(folder: &Path) -> Option<u64> {
     let mut total = 0;
     for entry in std::fs::read_dir(folder).ok()?.flatten() {
         let kind = entry.metadata().ok()?;
-        total += if kind.is_dir() {
-            folder_size(&entry.path())?
-        } else {
-            kind.len()
-        };
+        total += if kind.is_dir() { folder_size(&entry.path())? } else { kind.len() };
     }
     Some(total)
 }
@@ -163,8 +155,8 @@ pub fn workerd() -> Result<PathBuf> {
 
 /// The wasm optimizer. npm's is a script, so it runs under [`node`].
 pub fn wasm_opt() -> Result<Command> {
-    let script = first_existing(&["binaryen/bin/wasm-opt"])
-        .context("wasm-opt was not found in tests/node_modules/binaryen")?;
+    let script =
+        first_existing(&["binaryen/bin/wasm-opt"]).context("wasm-opt was not found in tests/node_modules/binaryen")?;
     let mut command = Command::new(node()?);
     command.arg(script);
     Ok(command)
@@ -196,15 +188,12 @@ pub fn chromium() -> Result<PathBuf> {
         apt_get(&["update"])?;
         apt_get(&["install", "-y", "--no-install-recommends", "chromium"])
     })?;
-    find_chromium()
-        .context("Debian's package chromium was installed, but no browser was found on PATH")
+    find_chromium().context("Debian's package chromium was installed, but no browser was found on PATH")
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(arguments);
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
     quietly(&mut command).map(drop)
 }
 
@@ -212,9 +201,7 @@ fn find_chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Some(PathBuf::from(named)).filter(|path| path.exists());
     }
-    ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find_map(on_path)
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path)
 }
 
 /// PATH with our Node and npm's commands in front, for the scripts we start.
@@ -229,18 +216,13 @@ pub fn path_with_tools() -> Result<OsString> {
 }
 
 fn first_existing(inside_node_modules: &[&str]) -> Option<PathBuf> {
-    inside_node_modules
-        .iter()
-        .map(|path| node_modules().join(path))
-        .find(|path| path.exists())
+    inside_node_modules.iter().map(|path| node_modules().join(path)).find(|path| path.exists())
 }
 
 /// The first executable of this name on PATH.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
 }
 
 fn major(version: &str) -> Option<u32> {
@@ -253,15 +235,10 @@ pub fn setup() -> Result<()> {
     prepare()?;
     let browser = chromium()?;
     let version = |program: &Path| {
-        quietly(Command::new(program).arg("--version"))
-            .map(|text| text.lines().next().unwrap_or_default().to_owned())
+        quietly(Command::new(program).arg("--version")).map(|text| text.lines().next().unwrap_or_default().to_owned())
     };
     for tool in [node()?, anvil()?, workerd()?, browser] {
-        let name = tool
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = tool.file_name().unwrap_or_default().to_string_lossy().into_owned();
         say(&format!("{name}: {}", version(&tool)?));
     }
     let optimizer = quietly(wasm_opt()?.arg("--version"))?;

@@ -9,25 +9,11 @@ pub(super) fn pass_through(path: &str, text: &str) -> Vec<Complaint> {
     if !is_code(path) {
         return Vec::new();
     }
-    let names = [
-        ["passThrough", "OnException"],
-        ["pass_through", "_on_exception"],
-    ]
-    .map(|halves| halves.concat());
+    let names = [["passThrough", "OnException"], ["pass_through", "_on_exception"]].map(|halves| halves.concat());
     names
         .iter()
-        .flat_map(|name| {
-            words(text, name)
-                .map(|at| (at, name.clone()))
-                .collect::<Vec<_>>()
-        })
-        .map(|(at, name)| {
-            Complaint::new(
-                path,
-                line_of(text, at),
-                format!("`{name}` opens the gate when it fails"),
-            )
-        })
+        .flat_map(|name| words(text, name).map(|at| (at, name.clone())).collect::<Vec<_>>())
+        .map(|(at, name)| Complaint::new(path, line_of(text, at), format!("`{name}` opens the gate when it fails")))
         .collect()
 }
 
@@ -62,9 +48,7 @@ pub(super) fn skipped_tests(path: &str, text: &str) -> Vec<Complaint> {
 }
 
 fn places(code: &str, needle: &str) -> Vec<(usize, String)> {
-    code.match_indices(needle)
-        .map(|(at, _)| (at, needle.to_owned()))
-        .collect()
+    code.match_indices(needle).map(|(at, _)| (at, needle.to_owned())).collect()
 }
 
 /// Rule: tests wait for a condition, not for a while. Parts of the local world that are slow by nature (an origin that
@@ -74,26 +58,17 @@ pub(super) fn waits_in_tests(path: &str, text: &str) -> Vec<Complaint> {
         return Vec::new();
     }
     let is_support = path.starts_with("tests/support/");
-    let code = if path.ends_with(".rs") {
-        rust_code(text)
-    } else {
-        script_code(text)
-    };
+    let code = if path.ends_with(".rs") { rust_code(text) } else { script_code(text) };
     let lines: Vec<&str> = text.lines().collect();
     let reasoned = |line: usize| {
-        let shown = |at: Option<usize>| {
-            at.and_then(|at| lines.get(at))
-                .is_some_and(|line| line.contains("// timer: "))
-        };
+        let shown = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| line.contains("// timer: "));
         shown(line.checked_sub(1)) || shown(line.checked_sub(2))
     };
     let mut complaints = Vec::new();
     for name in ["sleep", "setTimeout", "setInterval", "timers/promises"] {
         for at in words(&code, name) {
-            let is_call = code
-                .get(at + name.len()..)
-                .is_some_and(|behind| behind.starts_with('('))
-                || name.contains('/');
+            let is_call =
+                code.get(at + name.len()..).is_some_and(|behind| behind.starts_with('(')) || name.contains('/');
             let line = line_of(&code, at);
             if is_call && !(is_support && reasoned(line)) {
                 complaints.push(Complaint::new(
@@ -122,22 +97,14 @@ pub(super) fn siblings(path: &str, text: &str) -> Vec<Complaint> {
             && !line.starts_with('#')
             && !line.starts_with("repository")
             && !line.starts_with("name")
-            || ["use ", "pub use ", "import ", "export ", "extern crate "]
-                .iter()
-                .any(|start| line.starts_with(start))
+            || ["use ", "pub use ", "import ", "export ", "extern crate "].iter().any(|start| line.starts_with(start))
             || line.contains("import(")
             || line.contains("require(")
     };
     text.lines()
         .enumerate()
         .filter(|(_, line)| imports(line) && strangers.iter().any(|name| line.contains(name)))
-        .map(|(index, line)| {
-            Complaint::new(
-                path,
-                index + 1,
-                format!("{own} imports its sibling: {}", line.trim()),
-            )
-        })
+        .map(|(index, line)| Complaint::new(path, index + 1, format!("{own} imports its sibling: {}", line.trim())))
         .collect()
 }
 
@@ -162,50 +129,25 @@ mod tests {
             "test(\"a\", { skip: true }, f)",
             "t.skip()",
         ] {
-            assert_eq!(
-                skipped_tests("tests/workerd/a.test.mjs", line).len(),
-                1,
-                "{line}"
-            );
+            assert_eq!(skipped_tests("tests/workerd/a.test.mjs", line).len(), 1, "{line}");
         }
-        assert_eq!(
-            skipped_tests("tests/it/a.rs", "#[ignore]\nfn a() {}").len(),
-            1
-        );
+        assert_eq!(skipped_tests("tests/it/a.rs", "#[ignore]\nfn a() {}").len(), 1);
         assert_eq!(skipped_tests("tests/it/a.rs", "list.iter().skip(1)"), []);
-        assert_eq!(
-            skipped_tests("tests/workerd/a.test.mjs", "// test.skip( is not done here"),
-            []
-        );
+        assert_eq!(skipped_tests("tests/workerd/a.test.mjs", "// test.skip( is not done here"), []);
     }
 
     #[test]
     fn waiting_for_a_while_is_refused() {
         for (path, line) in [
-            (
-                "tests/workerd/a.test.mjs",
-                "await new Promise((done) => setTimeout(done, 100));",
-            ),
+            ("tests/workerd/a.test.mjs", "await new Promise((done) => setTimeout(done, 100));"),
             ("tests/it/a.rs", "std::thread::sleep(second);"),
-            (
-                "tests/workerd/a.test.mjs",
-                "import { setTimeout } from \"node:timers/promises\";",
-            ),
-            (
-                "tests/workerd/a.test.mjs",
-                "setTimeout(done, 1); // timer: not in a test",
-            ),
+            ("tests/workerd/a.test.mjs", "import { setTimeout } from \"node:timers/promises\";"),
+            ("tests/workerd/a.test.mjs", "setTimeout(done, 1); // timer: not in a test"),
             ("tests/support/a.mjs", "setTimeout(done, 1);"),
         ] {
             assert_eq!(waits_in_tests(path, line).len(), 1, "{path}: {line}");
         }
-        assert_eq!(
-            waits_in_tests(
-                "tests/support/a.mjs",
-                "// timer: the stream is slow\nsetTimeout(done, 1);"
-            ),
-            []
-        );
+        assert_eq!(waits_in_tests("tests/support/a.mjs", "// timer: the stream is slow\nsetTimeout(done, 1);"), []);
         assert_eq!(waits_in_tests("www/a.mjs", "setTimeout(done, 1);"), []);
     }
 
@@ -220,9 +162,6 @@ mod tests {
             assert_eq!(siblings(path, line).len(), 1, "{path}: {line}");
         }
         assert_eq!(siblings("pkg/Cargo.toml", "name = \"x402-wasm\""), []);
-        assert_eq!(
-            siblings("pkg/js/a.js", "import init from \"../wasm/x402_wasm.js\";"),
-            []
-        );
+        assert_eq!(siblings("pkg/js/a.js", "import init from \"../wasm/x402_wasm.js\";"), []);
     }
 }

@@ -11,10 +11,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("transport", &["error", "types"]),
     ("evm", &["error", "types"]),
     ("extension", &["error", "types", "transport", "evm"]),
-    (
-        "scheme",
-        &["error", "types", "transport", "evm", "extension"],
-    ),
+    ("scheme", &["error", "types", "transport", "evm", "extension"]),
     ("client", ROLE),
     ("server", ROLE),
     ("facilitator", ROLE),
@@ -53,9 +50,7 @@ pub(super) fn direction(path: &str, text: &str) -> Vec<Complaint> {
         return vec![Complaint::new(
             path,
             0,
-            format!(
-                "the module `{module}` is in no layer; xtask/src/tidy/rust.rs says who may import whom"
-            ),
+            format!("the module `{module}` is in no layer; xtask/src/tidy/rust.rs says who may import whom"),
         )];
     };
     let code = without_tests(&rust_code(text));
@@ -67,21 +62,14 @@ pub(super) fn direction(path: &str, text: &str) -> Vec<Complaint> {
                 complaints.push(Complaint::new(
                     path,
                     line_of(&code, at),
-                    format!(
-                        "`{module}` may not import `{target}`, only {}",
-                        allowed.join(", ")
-                    ),
+                    format!("`{module}` may not import `{target}`, only {}", allowed.join(", ")),
                 ));
             }
         }
     }
     // A path through the root would hide from the rule above.
     let is_root_of_module = path.matches('/').count() == 1 || path.ends_with("/mod.rs");
-    let climbs = if is_root_of_module {
-        "super::"
-    } else {
-        "super::super::"
-    };
+    let climbs = if is_root_of_module { "super::" } else { "super::super::" };
     for (at, _) in code.match_indices(climbs) {
         complaints.push(Complaint::new(
             path,
@@ -136,9 +124,7 @@ fn targets(behind: &str) -> Vec<String> {
 
 /// The module a name stands for. What the crate's root re-exports by a capital name belongs to `error`.
 fn identifier(text: &str) -> Option<String> {
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     let name = text.get(..end).filter(|name| !name.is_empty())?;
     Some(match name {
         "Error" | "Code" | "Result" => "error".to_owned(),
@@ -156,44 +142,27 @@ pub(super) fn absent_words(path: &str, text: &str) -> Vec<Complaint> {
     let code = without_tests(&rust_code(text));
     let mut complaints = Vec::new();
     let mut refuse = |at: usize, what: &str, why: &str| {
-        complaints.push(Complaint::new(
-            path,
-            line_of(&code, at),
-            format!("`{what}`: {why}"),
-        ));
+        complaints.push(Complaint::new(path, line_of(&code, at), format!("`{what}`: {why}")));
     };
     if in_core {
         for at in words(&code, "std") {
             refuse(at, "std", "the core knows core and alloc only");
         }
         for at in words(&code, "async") {
-            refuse(
-                at,
-                "async",
-                "the core waits for nobody; effects belong to the edges",
-            );
+            refuse(at, "async", "the core waits for nobody; effects belong to the edges");
         }
     }
     for method in ["unwrap", "expect", "unwrap_err", "expect_err"] {
         for at in words(&code, method) {
-            let is_call = code
-                .get(..at)
-                .is_some_and(|before| before.trim_end().ends_with('.'));
+            let is_call = code.get(..at).is_some_and(|before| before.trim_end().ends_with('.'));
             if is_call {
-                refuse(
-                    at,
-                    method,
-                    "a panic poisons a wasm instance; return an error",
-                );
+                refuse(at, method, "a panic poisons a wasm instance; return an error");
             }
         }
     }
     for name in ["panic", "unreachable", "todo", "unimplemented"] {
         for at in words(&code, name) {
-            if code
-                .get(at + name.len()..)
-                .is_some_and(|behind| behind.starts_with('!'))
-            {
+            if code.get(at + name.len()..).is_some_and(|behind| behind.starts_with('!')) {
                 refuse(at, name, "a panic poisons a wasm instance; return an error");
             }
         }
@@ -203,21 +172,14 @@ pub(super) fn absent_words(path: &str, text: &str) -> Vec<Complaint> {
 
 /// Rule: the core's tree holds none of [`FORBIDDEN`]. Takes what `cargo tree` prints, one crate per line.
 pub(super) fn forbidden_crates(tree: &str) -> Vec<Complaint> {
-    let mut names: Vec<&str> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let mut names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();
     names.dedup();
     names
         .into_iter()
         .filter(|name| FORBIDDEN.contains(name))
         .map(|name| {
-            Complaint::new(
-                "Cargo.toml",
-                0,
-                format!("the core's tree contains `{name}`, which belongs to an edge"),
-            )
+            Complaint::new("Cargo.toml", 0, format!("the core's tree contains `{name}`, which belongs to an edge"))
         })
         .collect()
 }
@@ -232,15 +194,9 @@ mod tests {
             ("src/types/amount.rs", "use crate::evm::address::Address;"),
             ("src/evm/abi.rs", "use crate::transport::http;"),
             ("src/scheme/exact/evm.rs", "use crate::client::choose;"),
-            (
-                "src/client/choose.rs",
-                "use crate::{types::Amount, server::offer};",
-            ),
+            ("src/client/choose.rs", "use crate::{types::Amount, server::offer};"),
             ("src/ledger/book.rs", "use crate::evm::keccak::keccak256;"),
-            (
-                "src/types/amount.rs",
-                "fn f() { crate::server::price::parse() }",
-            ),
+            ("src/types/amount.rs", "fn f() { crate::server::price::parse() }"),
             ("src/types/amount.rs", "use super::super::server;"),
             ("src/error.rs", "use super::client;"),
             ("src/elsewhere.rs", "use crate::types::Amount;"),
@@ -252,22 +208,10 @@ mod tests {
     #[test]
     fn imports_that_go_down_are_fine() {
         for (path, line) in [
-            (
-                "src/client/choose.rs",
-                "use crate::{error::{Code, Error}, scheme::exact, types::Amount};",
-            ),
-            (
-                "src/evm/abi.rs",
-                "use crate::Error; use super::address::Address; pub(crate) fn f() {}",
-            ),
-            (
-                "src/types/amount.rs",
-                "// crate::server is another room\nuse crate::types::network::Network;",
-            ),
-            (
-                "src/server/price.rs",
-                "#[cfg(test)]\nmod tests { use crate::client::choose; use super::*; }",
-            ),
+            ("src/client/choose.rs", "use crate::{error::{Code, Error}, scheme::exact, types::Amount};"),
+            ("src/evm/abi.rs", "use crate::Error; use super::address::Address; pub(crate) fn f() {}"),
+            ("src/types/amount.rs", "// crate::server is another room\nuse crate::types::network::Network;"),
+            ("src/server/price.rs", "#[cfg(test)]\nmod tests { use crate::client::choose; use super::*; }"),
             ("src/lib.rs", "pub mod types; use crate::client::choose;"),
             ("worker/src/lib.rs", "use crate::objects;"),
         ] {
@@ -300,10 +244,7 @@ mod tests {
 
     #[test]
     fn the_edges_may_use_std_and_async_but_not_panic() {
-        assert_eq!(
-            absent_words("worker/src/lib.rs", "use std::fmt; async fn f() {}"),
-            []
-        );
+        assert_eq!(absent_words("worker/src/lib.rs", "use std::fmt; async fn f() {}"), []);
         assert_eq!(absent_words("worker/src/lib.rs", "a.unwrap()").len(), 1);
         assert_eq!(absent_words("pkg/src/lib.rs", "a.expect(\"\")").len(), 1);
         assert_eq!(absent_words("xtask/src/main.rs", "a.expect(\"\")"), []);
@@ -311,8 +252,7 @@ mod tests {
 
     #[test]
     fn a_forbidden_crate_in_the_tree_is_named_once() {
-        let tree =
-            "x402-core v0.1.0 (/somewhere)\nk256 v0.14.0\ngetrandom v0.3.1\ngetrandom v0.3.1 (*)\n";
+        let tree = "x402-core v0.1.0 (/somewhere)\nk256 v0.14.0\ngetrandom v0.3.1\ngetrandom v0.3.1 (*)\n";
         let found = forbidden_crates(tree);
         assert_eq!(found.len(), 1);
         assert!(found.iter().all(|one| one.message.contains("`getrandom`")));

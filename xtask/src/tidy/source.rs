@@ -70,13 +70,11 @@ fn end_of_item(code: &str, start: usize) -> usize {
 /// Positions of a word that stands alone: no letter, digit or underscore on either side.
 pub(super) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let joins = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-    text.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let bytes = text.as_bytes();
-            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-            !joins(before) && !joins(bytes.get(at + word.len()))
-        })
+    text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let bytes = text.as_bytes();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !joins(before) && !joins(bytes.get(at + word.len()))
+    })
 }
 
 /// The line, from 1, of a position.
@@ -93,11 +91,7 @@ struct Blanker<'a> {
 
 impl<'a> Blanker<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            bytes: text.as_bytes(),
-            at: 0,
-            out: Vec::with_capacity(text.len()),
-        }
+        Self { bytes: text.as_bytes(), at: 0, out: Vec::with_capacity(text.len()) }
     }
 
     fn finish(self) -> String {
@@ -215,11 +209,7 @@ impl<'a> Blanker<'a> {
     fn blank_char(&mut self) {
         let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
         let length = match rest {
-            [b'\\', ..] => rest
-                .iter()
-                .skip(2)
-                .position(|byte| *byte == b'\'')
-                .map(|at| at + 2),
+            [b'\\', ..] => rest.iter().skip(2).position(|byte| *byte == b'\'').map(|at| at + 2),
             // One character of one to four bytes.
             _ => rest
                 .iter()
@@ -243,9 +233,7 @@ mod tests {
 
     #[test]
     fn comments_and_literals_are_blanked_and_lines_stay() {
-        let code = rust_code(
-            "let a = \"x // y\"; // std::\n/* std /* in */ :: */ let b = 'q'; let c: &'a str;\n",
-        );
+        let code = rust_code("let a = \"x // y\"; // std::\n/* std /* in */ :: */ let b = 'q'; let c: &'a str;\n");
         assert!(!code.contains("std") && !code.contains("// y") && !code.contains('q'));
         assert!(code.contains("let b = ' ';") && code.contains("&'a str;"));
         assert_eq!(code.lines().count(), 2);
@@ -270,9 +258,7 @@ mod tests {
 
     #[test]
     fn scripts_keep_strings_and_lose_comments() {
-        let code = script_code(
-            "import \"https://a/b\"; // note\nconst re = /don't/;\n/* gone */ f(); // x",
-        );
+        let code = script_code("import \"https://a/b\"; // note\nconst re = /don't/;\n/* gone */ f(); // x");
         assert!(code.contains("https://a/b") && code.contains("f()"));
         assert!(!code.contains("note") && !code.contains("gone"));
     }

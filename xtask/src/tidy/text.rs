@@ -10,9 +10,7 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 pub(super) fn is_script(path: &str) -> bool {
-    [".mjs", ".js", ".ts", ".mts"]
-        .iter()
-        .any(|end| path.ends_with(end))
+    [".mjs", ".js", ".ts", ".mts"].iter().any(|end| path.ends_with(end))
 }
 
 pub(super) fn is_code(path: &str) -> bool {
@@ -29,11 +27,7 @@ pub(super) fn length(path: &str, text: &str) -> Vec<Complaint> {
     if !is_code(path) || lines <= LONG {
         return Vec::new();
     }
-    let mut complaint = Complaint::new(
-        path,
-        0,
-        format!("{lines} lines; aim for {LONG}, never above {TOO_LONG}"),
-    );
+    let mut complaint = Complaint::new(path, 0, format!("{lines} lines; aim for {LONG}, never above {TOO_LONG}"));
     complaint.warning = lines <= TOO_LONG;
     vec![complaint]
 }
@@ -43,8 +37,7 @@ pub(super) fn unfinished_words(path: &str, text: &str) -> Vec<Complaint> {
     if is_lockfile(path) {
         return Vec::new();
     }
-    let marks =
-        [["TO", "DO"], ["FIX", "ME"], ["X", "XX"], ["HA", "CK"]].map(|halves| halves.concat());
+    let marks = [["TO", "DO"], ["FIX", "ME"], ["X", "XX"], ["HA", "CK"]].map(|halves| halves.concat());
     let mut complaints = Vec::new();
     for mark in &marks {
         for at in words(text, mark) {
@@ -74,9 +67,7 @@ pub(super) fn machine_paths(path: &str, text: &str) -> Vec<Complaint> {
                 complaints.push(Complaint::new(
                     path,
                     line_of(text, at),
-                    format!(
-                        "`{needle}…` exists on one machine only; ask for the folder at run time"
-                    ),
+                    format!("`{needle}…` exists on one machine only; ask for the folder at run time"),
                 ));
             }
         }
@@ -94,13 +85,7 @@ pub(super) fn registry_hosts(path: &str, text: &str) -> Vec<Complaint> {
             let line = text.get(*at..).and_then(|rest| rest.lines().next());
             line.is_some_and(|line| !line.contains("\"https://registry.npmjs.org/"))
         })
-        .map(|(at, _)| {
-            Complaint::new(
-                path,
-                line_of(text, at),
-                "a package is tied to one registry host",
-            )
-        })
+        .map(|(at, _)| Complaint::new(path, line_of(text, at), "a package is tied to one registry host"))
         .collect()
 }
 
@@ -118,11 +103,7 @@ pub(super) fn unexplained_dependencies(path: &str, text: &str) -> Vec<Complaint>
             // `[dependencies.name]` is one dependency in a section of its own.
             let single = section.contains("dependencies.") && !section.ends_with("dependencies");
             if single && !explained {
-                complaints.push(Complaint::new(
-                    path,
-                    index + 1,
-                    format!("`[{section}]` has no sentence above it"),
-                ));
+                complaints.push(Complaint::new(path, index + 1, format!("`[{section}]` has no sentence above it")));
             }
         } else if in_dependencies && !inside_value && !explained && !line.starts_with('#') {
             let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
@@ -137,11 +118,7 @@ pub(super) fn unexplained_dependencies(path: &str, text: &str) -> Vec<Complaint>
         if !line.starts_with('#') {
             let opened = line.matches(['[', '{']).count();
             let closed = line.matches([']', '}']).count();
-            inside_value = if inside_value {
-                opened >= closed
-            } else {
-                opened > closed
-            };
+            inside_value = if inside_value { opened >= closed } else { opened > closed };
         }
         explained = line.starts_with('#');
     }
@@ -205,11 +182,7 @@ mod tests {
         for halves in [["TO", "DO"], ["FIX", "ME"], ["X", "XX"], ["HA", "CK"]] {
             let line = format!("a\n// {}: later", halves.concat());
             let found = unfinished_words("src/a.rs", &line);
-            assert_eq!(
-                found.iter().map(|one| one.line).collect::<Vec<_>>(),
-                [2],
-                "{line}"
-            );
+            assert_eq!(found.iter().map(|one| one.line).collect::<Vec<_>>(), [2], "{line}");
         }
         assert_eq!(unfinished_words("src/a.rs", "0xXXXX hackney"), []);
     }
@@ -247,19 +220,14 @@ mod tests {
     fn links_that_lead_nowhere_are_refused() {
         let files = [File {
             path: "docs/a.md".to_owned(),
-            text: "[a](../README.md#top) [b](missing.md)\n[c](https://example.com) [d](../../outside.md) [e](#here)".to_owned(),
+            text: "[a](../README.md#top) [b](missing.md)\n[c](https://example.com) [d](../../outside.md) [e](#here)"
+                .to_owned(),
         }];
         let found = broken_links(&files, |path| path == Path::new("README.md"));
-        let shown: Vec<_> = found
-            .iter()
-            .map(|one| (one.line, one.message.as_str()))
-            .collect();
+        let shown: Vec<_> = found.iter().map(|one| (one.line, one.message.as_str())).collect();
         assert_eq!(
             shown,
-            [
-                (1, "the link to `missing.md` leads nowhere"),
-                (2, "the link to `../../outside.md` leads nowhere")
-            ]
+            [(1, "the link to `missing.md` leads nowhere"), (2, "the link to `../../outside.md` leads nowhere")]
         );
     }
 }
