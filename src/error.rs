@@ -154,6 +154,7 @@ codes! {
     GateMethodNotAllowed "gate_method_not_allowed" "this method is not sold on this path"
     GateNotFound "gate_not_found" "nothing is served here"
     GateTwoPayments "gate_two_payments" "the request carries more than one payment"
+    DuplicatePayment "duplicate_payment" "this payment is being used by another request, or was used by one"
     GateOriginFailed "gate_origin_failed" "the origin could not be reached"
     GateFacilitatorFault "gate_facilitator_fault" "the facilitator gave no usable answer"
     GateFacilitatorUnavailable "gate_facilitator_unavailable" "the facilitator could not be reached"

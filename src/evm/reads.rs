@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::hex;
-use crate::evm::keccak::Bytes32;
+use crate::evm::keccak::{Bytes32, keccak256};
 use crate::types::amount::Amount;
 
 /// Bytes of a batch's answer that are read.
@@ -93,6 +93,17 @@ pub struct Log {
     pub topics: Vec<Bytes32>,
     /// The rest.
     pub data: Vec<u8>,
+}
+
+impl Log {
+    /// One hash for the whole event, to compare and keep it by: everything in it is of fixed length but the last part.
+    pub fn digest(&self) -> Bytes32 {
+        let mut bytes = Vec::from(self.address.0);
+        bytes.push(u8::try_from(self.topics.len()).unwrap_or(u8::MAX));
+        bytes.extend(self.topics.iter().flatten());
+        bytes.extend(&self.data);
+        keccak256(&bytes)
+    }
 }
 
 /// The JSON-RPC batch that asks these questions; ids are their positions.

@@ -5,17 +5,22 @@
 //!                                 └────── call() ─► relayer ──── settled(receipt) ──► settled
 //! ```
 
+pub mod embedded;
+pub mod order;
 pub mod relayer;
+pub mod remote;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
-use crate::evm::reads::{Answer, Read, Receipt};
+use crate::evm::reads::{Answer, Log, Read, Receipt};
 use crate::scheme::exact;
 use crate::types::facilitator::{FacilitatorRequest, SettleResponse, SupportedKind, SupportedResponse, VerifyResponse};
 use crate::types::json::{self, Verbatim};
@@ -33,15 +38,20 @@ pub enum Checked {
     ExactEvm(exact::evm::Checked),
 }
 
-/// A call that settles a payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A call that settles a payment, and what its receipt must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SettleCall {
     /// The contract.
     pub to: Address,
     /// Calldata.
+    #[serde(with = "text")]
     pub data: Vec<u8>,
     /// Gas at most.
     pub gas_limit: u64,
+    /// The [digests](crate::evm::reads::Log::digest) of the events that prove it.
+    #[serde(with = "texts")]
+    pub proof: Vec<Bytes32>,
 }
 
 /// What makes a payment one of a kind: the same money cannot be moved twice under one identity.
@@ -87,9 +97,12 @@ impl Checked {
     /// The call that settles it.
     pub fn call(&self) -> SettleCall {
         match self {
-            Self::ExactEvm(checked) => {
-                SettleCall { to: checked.terms.asset, data: checked.transfer(), gas_limit: exact::evm::GAS_LIMIT }
-            }
+            Self::ExactEvm(checked) => SettleCall {
+                to: checked.terms.asset,
+                data: checked.transfer(),
+                gas_limit: exact::evm::GAS_LIMIT,
+                proof: exact::evm::events(checked).iter().map(Log::digest).collect(),
+            },
         }
     }
 
@@ -114,6 +127,15 @@ impl Checked {
     pub fn network(&self) -> &str {
         match self {
             Self::ExactEvm(checked) => &checked.network,
+        }
+    }
+
+    /// The Unix second from which on it cannot settle any more.
+    pub fn expires(&self) -> UnixSeconds {
+        match self {
+            Self::ExactEvm(checked) => {
+                UnixSeconds(checked.payload.authorization.valid_before.to_u64().unwrap_or(u64::MAX))
+            }
         }
     }
 
@@ -193,15 +215,17 @@ pub fn judge_verify(response: &VerifyResponse) -> Result<()> {
     Err(Error::new(code, reason))
 }
 
-/// What another facilitator's `SettleResponse` means.
+/// What became of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// The payment moved, in this transaction.
     Settled(SettleResponse),
-    /// The payment did not move and will not by this attempt.
-    Failed(Error),
+    /// The payment did not move and will not by this attempt; the transaction that failed, if there was one.
+    Failed(Error, String),
     /// Nobody here knows; the transaction, if one was named.
     Unknown(String),
+    /// Nothing was tried.
+    Unsent(Error),
 }
 
 /// Judges another facilitator's `SettleResponse` for a payment. Success needs evidence: a transaction hash, this
@@ -212,12 +236,52 @@ pub fn judge_settle(checked: &Checked, response: SettleResponse) -> Settlement {
         let reason = response.error_reason.as_deref().unwrap_or_default();
         return match Code::parse(reason) {
             Some(Code::SettlementPending) => Settlement::Unknown(transaction),
-            Some(code) => Settlement::Failed(code.into()),
-            None => Settlement::Failed(Error::new(Code::UnexpectedSettleError, reason)),
+            Some(code) => Settlement::Failed(code.into(), transaction),
+            None => Settlement::Failed(Error::new(Code::UnexpectedSettleError, reason), transaction),
         };
     }
     let hash = hex::decode_array::<32>(&transaction).is_ok_and(|hash| hash != [0; 32]);
     let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&checked.payer()));
     let same_network = response.network == checked.network();
     if hash && same_payer && same_network { Settlement::Settled(response) } else { Settlement::Unknown(transaction) }
+}
+
+/// Bytes as hex in what is kept.
+mod text {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::evm::hex;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        hex::decode(&text).map_err(|error| de::Error::custom(error.code()))
+    }
+}
+
+/// 32-byte words as hex in what is kept.
+mod texts {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::evm::hex;
+    use crate::evm::keccak::Bytes32;
+
+    pub(super) fn serialize<S: Serializer>(words: &[Bytes32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(words.iter().map(|word| hex::encode(word)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Bytes32>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let words = texts.iter().map(|text| hex::decode_array(text));
+        words.collect::<Result<_, _>>().map_err(|error| de::Error::custom(error.code()))
+    }
 }

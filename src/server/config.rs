@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::signature::SecretKey;
 use crate::facilitator::Rules;
+use crate::facilitator::embedded::Sender;
 use crate::scheme::exact::evm::Terms;
 use crate::server::cors::Cors;
 use crate::server::offer::{Listing, exact_offer};
@@ -84,6 +85,19 @@ pub struct NetworkConfig {
     pub rules: Rules,
     /// Wei per gas a settlement may cost.
     pub max_fee_per_gas: u128,
+}
+
+impl NetworkConfig {
+    /// The gate's own relayer and what it may do; none where others settle.
+    pub fn sender(&self) -> Option<(&SecretKey, Sender)> {
+        match &self.facilitator {
+            Facilitator::Embedded(key) => {
+                let (relayer, chain_id) = (key.address(), self.chain_id);
+                Some((key, Sender { relayer, chain_id, max_fee_per_gas: self.max_fee_per_gas }))
+            }
+            Facilitator::Remote(_) => None,
+        }
+    }
 }
 
 /// Who verifies and settles.
@@ -302,6 +316,17 @@ impl Config {
             facilitator_api,
             v1: wire.v1,
         })
+    }
+
+    /// Where a request for this path and query goes at the origin. A service has no address of its own and sees the
+    /// gate's.
+    pub fn target(&self, path: &str, query: Option<&str>) -> String {
+        let base = match &self.origin {
+            Origin::Url(url) => url.trim_end_matches('/'),
+            Origin::Service(_) => &self.public_origin,
+        };
+        let query = query.map_or_else(String::new, |query| ["?", query].concat());
+        [base, path, &query].concat()
     }
 
     /// The configuration of a network.

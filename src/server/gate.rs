@@ -13,18 +13,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::json;
-
 use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
 use crate::facilitator::{self, Checked};
+use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Route, Unmatched};
 use crate::server::matching;
 use crate::server::offer::{Challenge, Listing};
 use crate::server::path;
 use crate::transport::http;
-use crate::types::facilitator::SettleResponse;
-use crate::types::json;
 use crate::types::payload::PaymentPayload;
 use crate::types::required::{Offer, Version};
 use crate::types::time::UnixSeconds;
@@ -44,7 +41,7 @@ impl Header {
         Self { name, value: Cow::Owned(value.into()) }
     }
 
-    const fn fixed(name: &'static str, value: &'static str) -> Self {
+    pub(super) const fn fixed(name: &'static str, value: &'static str) -> Self {
         Self { name, value: Cow::Borrowed(value) }
     }
 }
@@ -58,6 +55,10 @@ pub struct Answer {
     pub headers: Vec<Header>,
     /// The body; JSON where it is not empty.
     pub body: String,
+    /// Why, for the log; none for the answer to a preflight.
+    pub code: Option<Code>,
+    /// Answers of one number are equal for as long as the gate lives: an edge may keep its own form of them.
+    pub prepared: Option<usize>,
 }
 
 /// What the edge knows of a request.
@@ -172,8 +173,6 @@ pub const STRIPPED_FROM_RESPONSE: &[&str] = &[
 
 const VARY: &str = "PAYMENT-SIGNATURE, X-PAYMENT";
 const VARY_ORIGIN: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Origin";
-/// Seconds a client waits before it asks again, where the fault is likely to pass.
-const RETRY_AFTER: &str = "2";
 
 impl Gate {
     /// Prepares a gate.
@@ -262,6 +261,23 @@ impl Gate {
         Ok(Sale { path, listing, offer, network, payment, checked, head: facts.method == "HEAD", page })
     }
 
+    /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.
+    ///
+    /// # Errors
+    /// None for a sale of this gate.
+    pub fn facilitator_request(&self, sale: &Sale<'_>) -> Result<String> {
+        let v1 = match sale.payment.version() {
+            Version::V2 => None,
+            Version::V1 => {
+                let network = &sale.offer.terms.network;
+                let offer = sale.listing.offers.iter().find(|offer| offer.terms.network == *network);
+                let url = self.url(&sale.path);
+                offer.map(|offer| sale.listing.offer_v1(offer, &url)).transpose()?.flatten()
+            }
+        };
+        facilitator::write_request(&sale.payment, v1.as_ref().unwrap_or(sale.offer))
+    }
+
     /// The payment header of a request, if it has one.
     fn payment_of<'f>(&self, facts: &Facts<'f>) -> Result<Option<(&'f str, Version)>> {
         let given = |header: Option<&'f str>| header.map(str::trim).filter(|value| !value.is_empty());
@@ -306,7 +322,7 @@ impl Gate {
         })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         [self.config.public_origin.as_str(), path].concat()
     }
 
@@ -324,86 +340,21 @@ impl Gate {
             Some(challenge) => challenge.clone(),
             None => listing.challenge(&self.url(path), code.as_str(), self.config.v1)?,
         };
-        let mut answer = self.answer(402, page);
+        let mut answer = self.terms(challenge, code, head, page);
+        if prepared.is_some() && !self.config.cors.varies() {
+            answer.prepared = Some(index.saturating_mul(2).saturating_add(usize::from(head)));
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn terms(&self, challenge: Challenge, code: Code, head: bool, page: Option<&str>) -> Answer {
+        let mut answer = self.answer(402, code, page);
         answer.headers.push(Header::new(http::PAYMENT_REQUIRED, challenge.header));
         answer.headers.push(Header::fixed("content-type", "application/json"));
         if !head {
             answer.body = challenge.body;
         }
-        Ok(answer)
-    }
-
-    /// The answer to a payment that was refused after the local checks: the terms again, with the reason.
-    pub fn refused(&self, sale: &Sale<'_>, code: Code) -> Answer {
-        let url = self.url(&sale.path);
-        match sale.listing.challenge(&url, code.as_str(), self.config.v1) {
-            Ok(challenge) => {
-                let mut answer = self.answer(402, sale.page.as_deref());
-                answer.headers.push(Header::new(http::PAYMENT_REQUIRED, challenge.header));
-                answer.headers.push(Header::fixed("content-type", "application/json"));
-                if !sale.head {
-                    answer.body = challenge.body;
-                }
-                answer
-            }
-            Err(error) => self.failure(error.code(), sale.page.as_deref()),
-        }
-    }
-
-    /// Whether the origin's answer is charged for. Nothing but success is: an answer from 300 on is delivered free.
-    pub const fn charges(status: u16) -> bool {
-        status >= 200 && status < 300
-    }
-
-    /// The headers that a paid answer of the origin gets; each replaces the origin's own.
-    pub fn delivered(&self, sale: &Sale<'_>, settlement: Option<&SettleResponse>) -> Vec<Header> {
-        let mut headers = self.common(sale.page.as_deref(), "private, no-store");
-        if let Some(settlement) = settlement {
-            headers.push(settlement_header(sale, settlement));
-        }
-        headers
-    }
-
-    /// The answer when the payment definitely did not settle: the paid content stays here.
-    pub fn unsettled(&self, sale: &Sale<'_>, code: Code, transaction: String) -> Answer {
-        let settlement =
-            SettleResponse::failed(code, Some(sale.checked.payer()), transaction, sale.checked.network().into());
-        let mut answer = self.said(402, code, sale.page.as_deref());
-        answer.headers.push(settlement_header(sale, &settlement));
         answer
-    }
-
-    /// The answer while nobody knows whether the payment settled: never a 402, which would invite a second payment.
-    pub fn pending(&self, sale: &Sale<'_>, transaction: String) -> Answer {
-        let mut answer = self.unsettled(sale, Code::SettlementPending, transaction);
-        answer.status = 503;
-        answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
-        answer
-    }
-
-    /// The answer when something beside the payment failed: nothing was charged.
-    pub fn failure(&self, code: Code, page: Option<&str>) -> Answer {
-        let mut answer = self.said(status_of(code), code, page);
-        if answer.status == 503 {
-            answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
-        }
-        if code == Code::FacilitatorUnauthorized {
-            answer.headers.push(Header::fixed("www-authenticate", "Bearer"));
-        }
-        answer
-    }
-
-    /// The answer of a gate whose configuration is not valid.
-    pub fn misconfigured() -> Answer {
-        let code = Code::GateConfig;
-        Answer {
-            status: 500,
-            headers: Vec::from([
-                Header::fixed("cache-control", "no-store"),
-                Header::fixed("content-type", "application/json"),
-            ]),
-            body: json::write(&json!({ "error": code.as_str(), "message": code.sentence() })),
-        }
     }
 
     fn preflight(&self, facts: &Facts<'_>, path: &str) -> Answer {
@@ -412,7 +363,7 @@ impl Gate {
         headers.push(Header::new("allow", methods));
         headers.push(Header::fixed("cache-control", "no-store"));
         headers.push(Header::fixed("vary", "Origin, Access-Control-Request-Headers"));
-        Answer { status: 204, headers, body: String::new() }
+        Answer { status: 204, headers, body: String::new(), code: None, prepared: None }
     }
 
     fn not_allowed(&self, facts: &Facts<'_>, path: &str) -> Answer {
@@ -437,18 +388,19 @@ impl Gate {
         methods
     }
 
-    fn said(&self, status: u16, code: Code, page: Option<&str>) -> Answer {
-        let mut answer = self.answer(status, page);
+    pub(super) fn said(&self, status: u16, code: Code, page: Option<&str>) -> Answer {
+        let mut answer = self.answer(status, code, page);
         answer.headers.push(Header::fixed("content-type", "application/json"));
-        answer.body = json::write(&json!({ "error": code.as_str(), "message": code.sentence() }));
+        answer.body = said(code);
         answer
     }
 
-    fn answer(&self, status: u16, page: Option<&str>) -> Answer {
-        Answer { status, headers: self.common(page, "no-store"), body: String::new() }
+    fn answer(&self, status: u16, code: Code, page: Option<&str>) -> Answer {
+        let headers = self.common(page, "no-store");
+        Answer { status, headers, body: String::new(), code: Some(code), prepared: None }
     }
 
-    fn common(&self, page: Option<&str>, cache: &'static str) -> Vec<Header> {
+    pub(super) fn common(&self, page: Option<&str>, cache: &'static str) -> Vec<Header> {
         let mut headers = self.config.cors.headers(page);
         headers.push(Header::fixed("cache-control", cache));
         headers.push(Header::fixed("vary", if self.config.cors.varies() { VARY_ORIGIN } else { VARY }));
@@ -466,37 +418,7 @@ fn prepare(config: &Config, route: &Route) -> Result<Option<Challenge>> {
     }
 }
 
-fn settlement_header(sale: &Sale<'_>, settlement: &SettleResponse) -> Header {
-    let (name, value) = http::settlement_header(settlement, sale.payment.version());
-    Header::new(name, value)
-}
-
 /// Compares secrets by their hashes, so that the time it takes says nothing about how much of one was right.
 pub fn same_secret(shown: &str, known: &str) -> bool {
     keccak256(shown.as_bytes()) == keccak256(known.as_bytes())
-}
-
-/// The status that goes with a reason, where nothing was charged.
-pub const fn status_of(code: Code) -> u16 {
-    match code {
-        Code::InvalidPayload
-        | Code::InvalidX402Version
-        | Code::GateTwoPayments
-        | Code::GateMalformedPath
-        | Code::GateUpgradeRefused => 400,
-        Code::FacilitatorUnauthorized => 401,
-        Code::GateNotFound | Code::GateAmbiguousPath => 404,
-        Code::GateMethodNotAllowed => 405,
-        Code::TooLarge => 431,
-        Code::GateInternal | Code::GateConfig => 500,
-        Code::GateOriginFailed | Code::GateFacilitatorFault => 502,
-        Code::GateFacilitatorUnavailable
-        | Code::GateChainFault
-        | Code::FacilitatorRelayerUnavailable
-        | Code::FacilitatorFeeCap
-        | Code::SettlementPending
-        | Code::UnexpectedVerifyError
-        | Code::UnexpectedSettleError => 503,
-        _ => 402,
-    }
 }

@@ -1,5 +1,7 @@
 //! The gate's decisions: what is sold, for how much, whether a payment buys it, and what to answer.
 
+pub mod answers;
+pub mod api;
 pub mod config;
 pub mod cors;
 pub mod gate;

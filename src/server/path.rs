@@ -95,6 +95,12 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The [`beyond_ascii`] text of a raw path; none for most paths, at the price of a look at their bytes.
+pub fn to_fold(raw: &str) -> Option<String> {
+    let plain = raw.is_ascii() && !raw.contains('%');
+    if plain { None } else { beyond_ascii(&canonical(raw).ok()?) }
+}
+
 /// The path's text with all escapes decoded, where that has characters beyond ASCII: an edge that can normalise
 /// Unicode (NFKC) hands the result back as another reading.
 pub fn beyond_ascii(canonical: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use authorize::authorize;
-pub use settle::{GAS_LIMIT, settled};
+pub use settle::{GAS_LIMIT, events, settled};
 pub use verify::{Checked, Refusal, Rules, check};
 
 use crate::error::{Code, Error, Result};

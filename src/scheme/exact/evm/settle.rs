@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::error::{Code, Result};
-use crate::evm::address::Address;
-use crate::evm::keccak::{Bytes32, keccak256};
+use crate::evm::keccak::keccak256;
 use crate::evm::reads::{Log, Receipt};
 use crate::scheme::exact::evm::Checked;
 
@@ -21,36 +20,28 @@ impl Checked {
     }
 }
 
-/// Whether a receipt proves the payment: the asset emitted both the signed transfer and the use of its nonce. A
-/// successful status alone proves nothing, since some tokens do not revert.
+/// The events that prove the payment: the asset emits both the signed transfer and the use of its nonce. A successful
+/// status alone proves nothing, since some tokens do not revert.
+pub fn events(checked: &Checked) -> Vec<Log> {
+    let of = &checked.payload.authorization;
+    let address = checked.terms.asset;
+    let transfer = [keccak256(b"Transfer(address,address,uint256)"), of.from.to_word(), of.to.to_word()];
+    let used = [keccak256(b"AuthorizationUsed(address,bytes32)"), of.from.to_word(), of.nonce];
+    Vec::from([
+        Log { address, topics: transfer.into(), data: of.value.to_be_bytes().into() },
+        Log { address, topics: used.into(), data: Vec::new() },
+    ])
+}
+
+/// Whether a receipt proves the payment.
 ///
 /// # Errors
 /// `invalid_exact_evm_transaction_failed` when the transaction reverted, `invalid_exact_evm_transfer_event_mismatch`
-/// when an event is missing.
+/// when one of the [`events`] is missing.
 pub fn settled(checked: &Checked, receipt: &Receipt) -> Result<()> {
     if !receipt.success {
         return Err(Code::ExactEvmTransactionFailed.into());
     }
-    let of = &checked.payload.authorization;
-    let transfer = Event {
-        topics: [keccak256(b"Transfer(address,address,uint256)"), of.from.to_word(), of.to.to_word()].into(),
-        data: of.value.to_be_bytes().into(),
-    };
-    let used = Event {
-        topics: [keccak256(b"AuthorizationUsed(address,bytes32)"), of.from.to_word(), of.nonce].into(),
-        data: Vec::new(),
-    };
-    let emitted = |event: &Event| receipt.logs.iter().any(|log| event.is(log, &checked.terms.asset));
-    if emitted(&transfer) && emitted(&used) { Ok(()) } else { Err(Code::ExactEvmTransferEventMismatch.into()) }
-}
-
-struct Event {
-    topics: Vec<Bytes32>,
-    data: Vec<u8>,
-}
-
-impl Event {
-    fn is(&self, log: &Log, asset: &Address) -> bool {
-        log.address == *asset && log.topics == self.topics && log.data == self.data
-    }
+    let emitted = |event: &Log| receipt.logs.contains(event);
+    if events(checked).iter().all(emitted) { Ok(()) } else { Err(Code::ExactEvmTransferEventMismatch.into()) }
 }
