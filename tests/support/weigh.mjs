@@ -1,6 +1,37 @@
-// Prints what each file weighs, raw and compressed as a host would: weigh.mjs <file>… → [{ raw, gzip, brotli }, …].
+// Weighs what travels, raw and compressed as a host would: the modules as they were built, the scripts as bundlers
+// make them. Prints [{ name, raw, gzip, brotli }, …].
+import { build } from "esbuild";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const common = { bundle: true, format: "esm", target: "es2022", legalComments: "none", write: false, logLevel: "error" };
+
+/** A page that uses the whole package, as a bundler serves it. */
+async function page() {
+  const { outputFiles } = await build({
+    ...common,
+    stdin: { contents: 'export * from "x402-wasm";', resolveDir: at("tests") },
+    platform: "browser",
+    minify: true,
+  });
+  return outputFiles[0].contents;
+}
+
+/** The gate's script as it is uploaded: not minified; the module and the config travel beside it. */
+async function gate() {
+  const external = ["cloudflare:*", "node:*", "*.wasm", "*.json"];
+  const { outputFiles } = await build({ ...common, entryPoints: [at("worker/index.mjs")], external });
+  return outputFiles[0].contents;
+}
+
+const parts = {
+  "package wasm": readFileSync(at("pkg/wasm/x402_wasm_bg.wasm")),
+  "package js": await page(),
+  "gate wasm": readFileSync(at("worker/build/x402_gate_bg.wasm")),
+  "gate js": await gate(),
+};
 
 const weigh = (bytes) => ({
   raw: bytes.length,
@@ -13,4 +44,4 @@ const weigh = (bytes) => ({
   }).length,
 });
 
-console.log(JSON.stringify(process.argv.slice(2).map((file) => weigh(readFileSync(file)))));
+console.log(JSON.stringify(Object.entries(parts).map(([name, bytes]) => ({ name, ...weigh(bytes) }))));

@@ -232,7 +232,8 @@ pub fn contracts() -> Result<()> {
         std::fs::read(tools::node_modules().join("solc/package.json")).context("solc is not installed")?,
     ];
     for path in files(&folder)? {
-        inputs.push(path.to_string_lossy().into_owned().into_bytes());
+        let name = path.strip_prefix(&folder).unwrap_or(&path);
+        inputs.push(name.to_string_lossy().into_owned().into_bytes());
         inputs.push(std::fs::read(&path).with_context(|| format!("{} could not be read", path.display()))?);
     }
     let recipe = fingerprint(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>());
