@@ -84,13 +84,17 @@ impl AtomicPrice {
 
 /// Reads `[$]digits[.digits][ SYMBOL]`.
 fn money(text: &str, network: &Network) -> Result<AssetAmount> {
-    let fault = |what: &str| Error::new(Code::InvalidPrice, what);
     let trimmed = text.trim();
     let unsigned = trimmed.strip_prefix('$').map_or(trimmed, str::trim_start);
     let (number, symbol) = match unsigned.split_once(char::is_whitespace) {
         Some((number, symbol)) => (number, Some(symbol.trim_start())),
         None => (unsigned, None),
     };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if !digits(whole) || !digits(fraction) {
+        return Err(Error::new(Code::InvalidPrice, "expected digits, such as $0.01"));
+    }
     let asset = match symbol {
         Some(symbol) if !symbol.eq_ignore_ascii_case("USD") => {
             asset::by_symbol(network, symbol).ok_or_else(|| Error::new(Code::UnknownAsset, String::from(symbol)))?
@@ -100,21 +104,12 @@ fn money(text: &str, network: &Network) -> Result<AssetAmount> {
     if asset.method != TransferMethod::Eip3009 {
         return Err(Error::new(Code::UnsupportedScheme, "this network's asset does not move by EIP-3009"));
     }
-    let amount = match Amount::parse_tokens(number, asset.decimals) {
-        Ok(amount) => amount,
-        // Finer than the smallest unit: below one unit it would be free, above it would be another price.
-        Err(_) if Amount::parse_tokens(number, u8::MAX).is_ok() || is_tiny(number) => {
-            return Err(Error::new(Code::PriceRoundsToZero, "more decimals than the asset has"));
-        }
-        Err(_) => return Err(fault("expected digits, such as $0.01")),
-    };
+    // Below the smallest unit the price would be free, between two units it would be another price.
+    if fraction.trim_end_matches('0').len() > usize::from(asset.decimals) {
+        return Err(Error::new(Code::PriceRoundsToZero, "more decimals than the asset has"));
+    }
+    let amount = Amount::parse_tokens(number, asset.decimals).map_err(|_| Error::from(Code::InvalidPrice))?;
     Ok(AssetAmount { asset: asset.address.into(), amount, name: asset.name.into(), version: asset.version.into() })
-}
-
-/// Whether a decimal number is well formed and has a fraction: the only way left for it to be too fine.
-fn is_tiny(number: &str) -> bool {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    number.split_once('.').is_some_and(|(whole, fraction)| digits(whole) && digits(fraction))
 }
 
 fn default(network: &Network) -> Result<&'static Asset> {

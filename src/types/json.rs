@@ -44,12 +44,12 @@ impl Verbatim {
         self.0.get()
     }
 
-    /// Reads the text as a typed value.
+    /// Reads the text as a message.
     ///
     /// # Errors
     /// `code` when the text has another shape.
     pub fn read<T: DeserializeOwned>(&self, code: Code) -> Result<T> {
-        serde_json::from_str(self.as_str()).map_err(|error| malformed(code, &error))
+        typed(self.as_str(), code)
     }
 
     /// The text as a tree, for comparison. `Null` if it is not JSON, which the constructors exclude.
@@ -83,6 +83,15 @@ impl<'de> Deserialize<'de> for Verbatim {
 /// `code` with the position of the fault.
 pub fn read<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
     check(text, code)?;
+    typed(text, code)
+}
+
+/// Every message is an object. The reader would also take an array of the fields in their order, which no peer
+/// means and no other reader understands.
+fn typed<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Error::new(code, "expected an object"));
+    }
     serde_json::from_str(text).map_err(|error| malformed(code, &error))
 }
 

@@ -1,5 +1,12 @@
 //! The core's tests: vectors with their sources, and the decisions of each role.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod crypto;
+mod gating;
+mod paying;
+mod pricing;
 mod support;
+mod transport;
+mod values;
 mod vectors;
+mod verifying;

@@ -104,7 +104,7 @@ pub struct Payload {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WirePayload {
-    authorization: WireAuthorization,
+    authorization: Verbatim,
     signature: String,
     /// A payload that names two ways of payment is read by nobody the same way twice.
     #[serde(default, skip_serializing)]
@@ -133,7 +133,7 @@ impl Payload {
         if wire.permit2_authorization.is_some() || wire.signature.len() > MAX_SIGNATURE.saturating_mul(2) {
             return Err(CODE.into());
         }
-        let of = wire.authorization;
+        let of: WireAuthorization = wire.authorization.read(CODE)?;
         let authorization = Authorization {
             from: of.from,
             to: of.to,
@@ -153,14 +153,14 @@ impl Payload {
     pub fn write(&self) -> Result<Verbatim> {
         let of = &self.authorization;
         Verbatim::of(&WirePayload {
-            authorization: WireAuthorization {
+            authorization: Verbatim::of(&WireAuthorization {
                 from: of.from,
                 to: of.to,
                 value: of.value,
                 valid_after: of.valid_after,
                 valid_before: of.valid_before,
                 nonce: hex::encode(&of.nonce),
-            },
+            })?,
             signature: hex::encode(&self.signature),
             permit2_authorization: None,
         })
