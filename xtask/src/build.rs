@@ -160,7 +160,7 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
         std::fs::remove_dir_all(&folder).with_context(|| format!("{} could not be emptied", folder.display()))?;
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
-    copy_tree(&raw, &folder, &[&unoptimized, &optimized])?;
+    join(module, &raw, &glue)?;
     let bytes = std::fs::read(&optimized).context("wasm-opt left no output")?;
     refuse_machine_paths(&bytes)?;
     std::fs::write(&output, &bytes).with_context(|| format!("{} could not be written", output.display()))?;
@@ -192,22 +192,19 @@ fn optimize(module: &Module, input: &Path, output: &Path) -> Result<()> {
     quietly(&mut command).context("wasm-opt refused the module").map(drop)
 }
 
-/// Copies a generated folder (glue and snippets) but not the files named.
-fn copy_tree(from: &Path, to: &Path, except: &[&Path]) -> Result<()> {
-    for entry in std::fs::read_dir(from).with_context(|| format!("{} could not be read", from.display()))? {
-        let path = entry?.path();
-        if except.contains(&path.as_path()) {
-            continue;
-        }
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            std::fs::create_dir_all(&target)?;
-            copy_tree(&path, &target, except)?;
-        } else {
-            std::fs::copy(&path, &target).with_context(|| format!("{} could not be copied", path.display()))?;
-        }
+/// Makes the glue one file: crates may bring scripts of their own, which it imports from a folder `snippets`. Two files
+/// with fixed names are easier to list, in a workerd config or in a package, than a folder with hashes in it.
+fn join(module: &Module, generated: &Path, glue: &Path) -> Result<()> {
+    let script = generated.join(format!("{}.js", module.stem));
+    if !generated.join("snippets").exists() {
+        return std::fs::copy(&script, glue)
+            .map(drop)
+            .with_context(|| format!("wasm-bindgen left no {}", script.display()));
     }
-    Ok(())
+    let mut command = Command::new(tools::esbuild()?);
+    command.arg(&script).args(["--bundle", "--format=esm", "--target=es2022", "--log-level=error"]);
+    command.args(["--external:cloudflare:*", "--external:node:*"]).arg(format!("--outfile={}", glue.display()));
+    quietly(&mut command).context("the glue and its snippets could not be joined").map(drop)
 }
 
 /// A shipped module tells nobody where it was built.

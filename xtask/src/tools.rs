@@ -162,6 +162,17 @@ pub fn wasm_opt() -> Result<Command> {
     Ok(command)
 }
 
+/// The JavaScript bundler itself, without npm's wrapper.
+pub fn esbuild() -> Result<PathBuf> {
+    first_existing(&[
+        "@esbuild/linux-x64/bin/esbuild",
+        "@esbuild/linux-arm64/bin/esbuild",
+        "@esbuild/darwin-arm64/bin/esbuild",
+        "@esbuild/darwin-x64/bin/esbuild",
+    ])
+    .context("esbuild was not found in tests/node_modules/@esbuild")
+}
+
 /// Chromium, installed from Debian when there is none and we may.
 pub fn chromium() -> Result<PathBuf> {
     if let Some(found) = find_chromium() {
