@@ -1,0 +1,34 @@
+// What a person can do about an error. The sentence itself is the package's; this adds the next step.
+
+const next = {
+  payer_over_cap: "Raise your limit if the price is right for you, then try again.",
+  payer_nothing_acceptable: "See the offer: it says of each choice why it was refused.",
+  payer_wallet_rejected: "You said no in your wallet. Try again whenever you like.",
+  payer_wallet_failed: "Open your wallet and see what it says: it may be locked, or on another chain.",
+  payer_wallet_mismatch: "Choose the account in your wallet that is shown here, and try again.",
+  payer_invalid_options: "Correct the limit: it looks like $0.10.",
+  payer_insecure_url: "Only https and this machine itself are paid.",
+  payer_redirected: "Fetch the address that the answer came from, if you trust it.",
+  payer_network_fault: "See whether the local world still runs, then try again.",
+  payer_body_not_replayable: "Send the body as text or bytes.",
+};
+
+const general = "Nothing you typed is lost. Try again, or see the offer first.";
+
+/** One sentence about what to do next. */
+export const advice = (code) => next[code] ?? general;
+
+/**
+ * An error as the page shows it: the code, a sentence, and what to do. Wallets throw what they like, so that every
+ * part may be missing.
+ */
+export function told(error) {
+  const known = typeof error?.code === "string";
+  const message = typeof error?.message === "string" && error.message !== "" ? error.message : "The request failed.";
+  const sentence = message.slice(0, 400);
+  return {
+    code: known ? error.code : error?.name === "AbortError" ? "aborted" : "failed",
+    sentence: sentence.charAt(0).toUpperCase() + sentence.slice(1),
+    next: advice(error?.code),
+  };
+}

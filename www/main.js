@@ -1,0 +1,100 @@
+// The page's wiring: who pays, up to how much, for what. What may be paid, what is signed and what an answer is worth is
+// decided by the package; nothing here looks at an amount to decide.
+import { told } from "./advice.js";
+import { by, fill } from "./dom.js";
+import { cents, network } from "./format.js";
+import { say } from "./result.js";
+import { offerRoutes, program, request } from "./routes.js";
+import { payAndFetch, payerOf, seeOffer } from "./run.js";
+import { offerWallets, showAccount } from "./wallets.js";
+import { readWorld } from "./world.js";
+
+const state = { payer: undefined, route: undefined, cap: by("cap").value, running: undefined };
+const limitHint = by("cap-hint").textContent;
+
+function begin(world) {
+  by("place").textContent = `Local world · ${network(world.network)} · test money`;
+  const demo = { privateKey: world.payer.privateKey };
+  const draw = () => (by("program").textContent = program(world, state));
+
+  offerRoutes(world, (route) => {
+    state.route = route;
+    draw();
+  });
+  offerWallets(world, {
+    chosen(payer) {
+      state.payer = payer;
+      showAccount(world, payer);
+      say(payer ? `${payer.name} pays.` : "The wallet went away.");
+      note("");
+      draw();
+    },
+    failed(error, name) {
+      const { code, sentence, next } = told(error);
+      note(`${name} did not connect: ${sentence} (${code}). ${next}`);
+    },
+  });
+
+  /** The package itself says whether a limit can be read. */
+  async function limit() {
+    state.cap = by("cap").value.trim();
+    const fault = await payerOf(demo, state.cap).then(() => undefined, told);
+    by("cap").setAttribute("aria-invalid", String(fault !== undefined));
+    by("cap-hint").classList.toggle("bad", fault !== undefined);
+    by("cap-hint").textContent = fault ? `${fault.sentence}. ${fault.next}` : limitHint;
+    draw();
+  }
+  by("cap").addEventListener("input", limit);
+  for (const [id, change] of [["cap-less", -1], ["cap-more", 1]]) {
+    by(id).addEventListener("click", () => {
+      by("cap").value = cents(by("cap").value, change) ?? by("cap").value;
+      say(`Limit ${by("cap").value}`);
+      limit();
+    });
+  }
+
+  /** Runs one thing at a time; what was typed and chosen stays as it is. */
+  async function run(work) {
+    if (state.running) return;
+    state.running = new AbortController();
+    busy(true);
+    const { url, init } = request(world, state.route);
+    const wallet = state.payer?.wallet ?? demo;
+    try {
+      await work({ wallet, cap: state.cap, route: state.route, url, init, signal: state.running.signal });
+    } finally {
+      state.running = undefined;
+      busy(false);
+      await showAccount(world, state.payer);
+    }
+  }
+  function busy(on) {
+    for (const id of ["pay", "offer"]) by(id).setAttribute("aria-disabled", String(on));
+    by("result").setAttribute("aria-busy", String(on));
+    by("stop").hidden = !on;
+  }
+
+  by("request").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (state.payer || state.route.price === null) return void run(payAndFetch);
+    note("Choose who pays first: a wallet, or the demo key.");
+    by("wallets").querySelector("button").focus();
+  });
+  by("offer").addEventListener("click", () => run(seeOffer));
+  by("stop").addEventListener("click", () => {
+    state.running?.abort();
+    by("pay").focus();
+  });
+  document.documentElement.dataset.ready = "";
+}
+
+/** A sentence beside the wallets. */
+function note(sentence) {
+  by("wallets-note").textContent = sentence;
+  by("wallets-note").hidden = sentence === "";
+}
+
+readWorld().then(begin).catch((error) => {
+  fill(by("fault"), `The local world could not be read: ${error.message}. Start it with cargo xtask serve and reload.`);
+  by("fault").hidden = false;
+});

@@ -1,0 +1,74 @@
+// What to fetch: the routes of the local gate as its config lists them, and the body of the one that takes one.
+import { by, fill, h } from "./dom.js";
+
+const EXAMPLE = `{
+  "title": "Weekly figures",
+  "visits": 1280,
+  "paid": 412
+}`;
+
+/** Draws the routes; `picked(route)` is called with the chosen one, the first paid one at once. */
+export function offerRoutes(world, picked) {
+  const first = Math.max(0, world.routes.findIndex((route) => route.price !== null));
+  const row = (route, index) =>
+    h(
+      "label",
+      { class: "route" },
+      h("input", { type: "radio", name: "route", value: index, checked: index === first }),
+      h(
+        "span",
+        { class: "row" },
+        h("span", { class: "method" }, route.method),
+        h("span", { class: "path" }, route.path),
+        h("span", { class: route.price === null ? "price free" : "price" }, route.price ?? "free"),
+      ),
+    );
+  const legend = by("routes").querySelector("legend");
+  fill(by("routes"), legend, world.routes.map(row));
+  by("body").value = EXAMPLE;
+
+  const pick = () => {
+    const route = world.routes[Number(new FormData(by("request")).get("route"))];
+    by("body-part").hidden = !takesBody(route);
+    by("pay").textContent = route.price === null ? "Fetch for free" : `Pay ${route.price} and fetch`;
+    picked(route);
+  };
+  by("routes").addEventListener("change", pick);
+  pick();
+}
+
+/** Whether a request of this method carries a body. */
+export const takesBody = (route) => ["POST", "PUT", "PATCH"].includes(route.method);
+
+/** The arguments for `fetch`: the same that a program would write. */
+export function request(world, route) {
+  const url = new URL(route.path, world.gate).href;
+  if (!takesBody(route)) return { url, init: { method: route.method } };
+  const body = by("body").value;
+  return { url, init: { method: route.method, headers: { "content-type": typeOf(body) }, body } };
+}
+
+function typeOf(text) {
+  try {
+    JSON.parse(text);
+    return "application/json";
+  } catch {
+    return "text/plain;charset=utf-8";
+  }
+}
+
+/** The program that does what the page is set to do. */
+export function program(world, { route, payer, cap }) {
+  const { url, init } = request(world, route);
+  const wallet = payer?.local ? "{ privateKey }" : "window.ethereum";
+  const options = init.body === undefined ? "" : `, {\n  method: "${init.method}",\n  headers: { "content-type": "${init.headers["content-type"]}" },\n  body,\n}`;
+  return `import { createPayer } from "x402-wasm";
+
+const payer = await createPayer({
+  wallet: ${wallet},
+  policy: { maxPerPayment: ${JSON.stringify(cap)} },
+});
+const response = await payer.fetch("${url}"${options});
+
+payer.receipt(response);   // what was paid, to whom, in which transaction`;
+}
