@@ -79,6 +79,11 @@ impl Order {
     pub fn read(text: &str) -> Result<Self> {
         json::read(text, Code::GateInternal)
     }
+
+    /// Writes an order.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
 }
 
 /// What the relayer says to an order.
@@ -113,6 +118,11 @@ impl Reply {
     /// Nothing was sent, for this reason.
     pub fn unsent(code: Code) -> Self {
         Self::Unsent { reason: code.as_str().into() }
+    }
+
+    /// Writes a reply.
+    pub fn write(&self) -> String {
+        json::write(self)
     }
 
     /// What a reply means for a payment; none means that none came, and that the relayer may have sent it.

@@ -14,13 +14,41 @@ use crate::evm::keccak::Bytes32;
 use crate::evm::reads::{Answer, Block, Read};
 use crate::evm::transaction::Transaction;
 use crate::facilitator::SettleCall;
+use crate::types::json;
 
 /// What the writer of an account nonce remembers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// The nonce of the next transaction, once one was sent from here.
     pub next_nonce: Option<u64>,
+}
+
+/// How an account is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    format: u32,
+    next_nonce: Option<u64>,
+}
+
+/// The format of the accounts this code writes and reads.
+const FORMAT: u32 = 1;
+
+impl Account {
+    /// Reads what was kept.
+    ///
+    /// # Errors
+    /// `facilitator_relayer_unavailable` for a format of another version.
+    pub fn read(text: &str) -> Result<Self> {
+        const CODE: Code = Code::FacilitatorRelayerUnavailable;
+        let Kept { format, next_nonce } = json::read(text, CODE)?;
+        if format == FORMAT { Ok(Self { next_nonce }) } else { Err(Error::new(CODE, "kept by another version")) }
+    }
+
+    /// Writes what is kept.
+    pub fn write(&self) -> String {
+        json::write(&Kept { format: FORMAT, next_nonce: self.next_nonce })
+    }
 }
 
 /// What must be asked before a transaction is built, in one batch.
@@ -120,5 +148,26 @@ pub fn sent(answer: &Answer, hash: &Bytes32) -> Result<Sent> {
             }
         }
         _ => Err(Code::GateChainFault.into()),
+    }
+}
+
+/// What follows from handing a transaction to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// The node has it, or may have it: its receipt is looked for.
+    Wait,
+    /// Its nonce is used by another transaction: the record goes, and another is planned.
+    Replan,
+    /// It cannot be mined: the record goes, and the account is as it was before.
+    Withdraw,
+}
+
+/// Judges the answers to one [`Read::Send`]; none means that no node answered, and that it may have arrived.
+pub fn follow(answers: Option<&[Answer]>, hash: &Bytes32) -> Follow {
+    let answer = answers.and_then(|answers| answers.first());
+    match answer.map(|answer| sent(answer, hash)) {
+        Some(Ok(Sent::NonceUsed)) => Follow::Replan,
+        Some(Ok(Sent::Refused(_))) => Follow::Withdraw,
+        Some(Ok(Sent::Accepted) | Err(_)) | None => Follow::Wait,
     }
 }

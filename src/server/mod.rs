@@ -5,6 +5,7 @@ pub mod api;
 pub mod config;
 pub mod cors;
 pub mod gate;
+pub mod inflight;
 pub mod matching;
 pub mod offer;
 pub mod path;

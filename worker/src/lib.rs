@@ -1,1 +1,141 @@
 //! The x402 gate: a Cloudflare Worker that charges for any origin.
+//!
+//! `index.mjs` is the Worker's entry. It hands each request and each call of the relayer's object to one of the
+//! functions here, which ask `x402-core` what to do and do it.
+
+mod api;
+mod chain;
+mod facilitator;
+mod gate;
+mod http;
+mod js;
+mod log;
+mod relayer;
+mod respond;
+mod store;
+
+use std::cell::OnceCell;
+use std::panic;
+
+use js_sys::futures::future_to_promise;
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use x402_core::error::{Code, Error};
+use x402_core::facilitator::order::Reply;
+use x402_core::server::config::Config;
+use x402_core::server::gate::Gate;
+
+use crate::gate::Head;
+use crate::js::{Request, Storage};
+use crate::store::Store;
+
+thread_local! {
+    /// The gate of this isolate; none when its configuration is not valid.
+    static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
+}
+
+/// Reads the configuration, with secrets from the environment. `failed` is called when the instance is lost; the next
+/// call of any function gets a new one, which is to be opened again.
+#[wasm_bindgen]
+pub fn open(config: &str, env: &JsValue, failed: Function) {
+    panic::set_hook(Box::new(move |_| {
+        wasm_bindgen::handler::schedule_reinit();
+        // The entry answers for the requests that are lost; there is nobody else to tell.
+        let _ = failed.call0(&JsValue::UNDEFINED);
+    }));
+    let secret = |name: &str| Reflect::get(env, &name.into()).ok()?.as_string();
+    let gate = Config::read(config, &secret).and_then(Gate::new);
+    // Every request of the isolate lasts at most as long as the isolate, and so does the gate.
+    let gate: Option<&'static Gate> = match gate {
+        Ok(gate) => Some(Box::leak(Box::new(gate))),
+        Err(error) => {
+            log::fault(error.code().as_str(), &error.to_string());
+            None
+        }
+    };
+    GATE.with(|cell| *cell.get_or_init(|| gate));
+}
+
+/// Gives the instance up: the next call of any function gets a new one.
+#[wasm_bindgen]
+pub fn close() {
+    wasm_bindgen::handler::schedule_reinit();
+}
+
+fn current() -> Option<&'static Gate> {
+    GATE.with(|cell| cell.get().copied().flatten())
+}
+
+/// Answers a request, with a response or the promise of one. `now` is the Unix second.
+///
+/// # Errors
+/// What the runtime throws.
+#[wasm_bindgen]
+#[expect(clippy::too_many_arguments, reason = "one crossing of the boundary is cheaper than one for each")]
+pub fn fetch(
+    request: Request,
+    env: JsValue,
+    now: u32,
+    method: String,
+    url: String,
+    payment_signature: Option<String>,
+    x_payment: Option<String>,
+    origin: Option<String>,
+    requested_headers: Option<String>,
+    authorization: Option<String>,
+    upgrade: Option<String>,
+) -> Result<JsValue, JsValue> {
+    let Some(gate) = current() else {
+        return respond::answer(&Gate::misconfigured()).map(Into::into);
+    };
+    let head = Head { method, url, payment_signature, x_payment, origin, requested_headers, authorization, upgrade };
+    gate::enter(gate, env, request, head, now)
+}
+
+/// Inside the relayer's object, one call at a time: sends what an order asks for, unless that was done. The promise
+/// is of a reply, or of nothing when the receipt is to be waited for.
+#[wasm_bindgen]
+pub fn relayer_send(storage: Storage, order: String) -> Promise {
+    future_to_promise(async move {
+        let reply = match opened(storage) {
+            Ok((gate, store)) => relayer::send(gate, &store, &order).await,
+            Err(error) => Some(Reply::unsent(error.code())),
+        };
+        Ok(reply.map_or(JsValue::UNDEFINED, |reply| reply.write().into()))
+    })
+}
+
+/// Inside the relayer's object: waits for the receipt of an order that was sent.
+#[wasm_bindgen]
+pub fn relayer_wait(storage: Storage, order: String) -> Promise {
+    future_to_promise(async move {
+        let (gate, store) = opened(storage).map_err(|error| thrown(&error))?;
+        relayer::wait(gate, &store, &order).await.map(|reply| reply.write().into()).map_err(|error| thrown(&error))
+    })
+}
+
+/// Inside the relayer's object: something, if a request could still be served for the payment of an order.
+#[wasm_bindgen]
+pub fn relayer_holds(storage: Storage, order: &str) -> Option<String> {
+    let (_, store) = opened(storage).ok()?;
+    relayer::held(&store, order).ok()?.then(|| "held".into())
+}
+
+/// Inside the relayer's object: its alarm.
+#[wasm_bindgen]
+pub fn relayer_alarm(storage: Storage) -> Promise {
+    future_to_promise(async move {
+        let (gate, store) = opened(storage).map_err(|error| thrown(&error))?;
+        relayer::look_again(gate, &store).await.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
+    })
+}
+
+fn opened(storage: Storage) -> Result<(&'static Gate, Store), Error> {
+    let gate = current().ok_or(Code::GateConfig)?;
+    Ok((gate, Store::open(storage)?))
+}
+
+/// An error as JavaScript throws it; its detail stays here.
+fn thrown(error: &Error) -> JsValue {
+    js_sys::Error::new(error.code().as_str()).into()
+}

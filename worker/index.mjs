@@ -1,0 +1,117 @@
+// The Worker's entry: it starts the gate's module, hands it each request and each call of the relayer's object, and
+// starts it anew if it ever fails. Nothing is decided here; a request that cannot be answered gets a 500.
+import { DurableObject } from "cloudflare:workers";
+
+import * as gate from "./build/x402_gate.js";
+import wasm from "./build/x402_gate_bg.wasm";
+import config from "./gate.json";
+
+gate.initSync({ module: wasm });
+
+/** Whether the module that runs now has read its configuration. */
+let open = false;
+
+/** What ends the calls that wait for the module that runs now. */
+const waiting = new Set();
+
+/** The module is lost, and everything that waits for it: the next call gets a new one. */
+function lose(reason) {
+  open = false;
+  console.error(JSON.stringify({ error: "gate_internal", message: reason }));
+  for (const end of waiting) end(new Error("gate_internal"));
+  waiting.clear();
+}
+
+// A module may also fail in a task of its own, where nobody waits for the call.
+addEventListener("error", (event) => {
+  if (event.error instanceof WebAssembly.RuntimeError) abandon("the module failed in a task");
+});
+
+/** Gives up a module that may be broken. */
+function abandon(reason) {
+  gate.close();
+  lose(reason);
+}
+
+/** Calls the module. What it throws in the call itself means that it is broken: errors of its own are promises'. */
+function call(env, work) {
+  try {
+    if (!open) {
+      gate.open(config, env, () => lose("the module panicked"));
+      open = true;
+    }
+    return work();
+  } catch {
+    abandon("the module failed");
+    throw new Error("gate_internal");
+  }
+}
+
+/** The same for a call that answers with a promise, which ends with the module if not before. */
+async function wait(promise) {
+  let end;
+  const lost = new Promise((_, reject) => waiting.add((end = reject)));
+  try {
+    return await Promise.race([promise, lost]);
+  } finally {
+    waiting.delete(end);
+  }
+}
+
+const text = (headers, name) => headers.get(name) ?? undefined;
+
+/** The answer to a request that failed here. It never passes. */
+const failed = () =>
+  new Response('{"error":"gate_internal","message":"the gate failed"}', {
+    status: 500,
+    headers: { "cache-control": "no-store", "content-type": "application/json" },
+  });
+
+export default {
+  fetch(request, env) {
+    const { headers, method, url } = request;
+    try {
+      const answer = call(env, () =>
+        gate.fetch(
+          request,
+          env,
+          Math.floor(Date.now() / 1000),
+          method,
+          url,
+          text(headers, "payment-signature"),
+          text(headers, "x-payment"),
+          text(headers, "origin"),
+          text(headers, "access-control-request-headers"),
+          text(headers, "authorization"),
+          text(headers, "upgrade"),
+        ),
+      );
+      return answer instanceof Promise ? wait(answer).catch(failed) : answer;
+    } catch {
+      return failed();
+    }
+  },
+};
+
+/** The one writer of a relayer's account nonce; see `src/relayer.rs`. */
+export class Relayer extends DurableObject {
+  #last = Promise.resolve();
+
+  /** Settles an order; the promise is of the reply's text. Orders are sent one after another, in the order they come. */
+  async settle(order) {
+    const { env, ctx } = this;
+    const sent = this.#last.then(() => wait(call(env, () => gate.relayer_send(ctx.storage, order))));
+    this.#last = sent.catch(() => {});
+    return (await sent) ?? wait(call(env, () => gate.relayer_wait(ctx.storage, order)));
+  }
+
+  /** Some text, if a request could still be served for an order's payment. */
+  holds(order) {
+    return call(this.env, () => gate.relayer_holds(this.ctx.storage, order));
+  }
+
+  /** Looks again for what was not known. */
+  alarm() {
+    return wait(call(this.env, () => gate.relayer_alarm(this.ctx.storage)));
+  }
+}

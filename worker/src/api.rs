@@ -1,0 +1,35 @@
+//! The facilitator API: reads a message, asks the core and the chain, answers.
+
+use wasm_bindgen::JsValue;
+use x402_core::error::Code;
+use x402_core::server::gate::{Answer, Endpoint, Gate};
+
+use crate::gate::Visit;
+use crate::js::{self, Response};
+use crate::log::Trace;
+use crate::{facilitator, http, respond};
+
+/// Answers one of the endpoints; the core has seen the token.
+pub(crate) async fn answer(visit: &Visit, endpoint: Endpoint, trace: Trace) -> Result<Response, JsValue> {
+    let answer = match endpoint {
+        Endpoint::Supported => visit.gate.supported(),
+        Endpoint::Verify | Endpoint::Settle => judge(visit, endpoint).await,
+    };
+    trace.end(answer.status, answer.code.map(Code::as_str));
+    respond::answer(&answer)
+}
+
+async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
+    let body = http::read_message(&visit.request.body()).await;
+    let asked = match visit.gate.asked(endpoint, body.as_deref(), js::now()) {
+        Ok(asked) => asked,
+        Err(answer) => return answer,
+    };
+    if endpoint == Endpoint::Settle {
+        let settlement = facilitator::settle_for(&visit.env, asked.network, &asked.checked).await;
+        Gate::asked_settled(&asked, settlement)
+    } else {
+        let verdict = facilitator::verify_for(asked.network, &asked.checked).await;
+        Gate::asked_verified(&asked, verdict)
+    }
+}

@@ -1,0 +1,196 @@
+//! Carries a request through the gate: the core says what is next, this does it.
+
+use std::cell::RefCell;
+
+use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::{Array, JsString, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use x402_core::error::{Code, Error};
+use x402_core::server::answers::Delivery;
+use x402_core::server::config::Origin;
+use x402_core::server::gate::{Answer, Facts, Gate, STRIPPED_FROM_REQUEST, Sale, Step};
+use x402_core::server::inflight::{InFlight, Key};
+use x402_core::server::path;
+use x402_core::types::time::UnixSeconds;
+
+use crate::js::{self, AbortController, Headers, Init, Request, Response, Service};
+use crate::log::Trace;
+use crate::{api, facilitator, respond};
+
+/// Milliseconds an origin has to begin its answer.
+const PATIENCE_ORIGIN: u32 = 60_000;
+
+thread_local! {
+    static IN_FLIGHT: RefCell<InFlight> = RefCell::new(InFlight::default());
+}
+
+/// A request on its way, and what belongs to it.
+pub(crate) struct Visit {
+    pub(crate) gate: &'static Gate,
+    pub(crate) env: JsValue,
+    pub(crate) request: Request,
+    pub(crate) method: String,
+    pub(crate) query: Option<String>,
+    pub(crate) page: Option<String>,
+}
+
+/// What the entry reads of a request's head, all at once.
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) payment_signature: Option<String>,
+    pub(crate) x_payment: Option<String>,
+    pub(crate) origin: Option<String>,
+    pub(crate) requested_headers: Option<String>,
+    pub(crate) authorization: Option<String>,
+    pub(crate) upgrade: Option<String>,
+}
+
+/// The path and the query of a URL as it was sent: cut, not parsed.
+fn target(url: &str) -> (&str, Option<&str>) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (before, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    let path = before.find('/').and_then(|at| before.get(at..)).unwrap_or("/");
+    (path, query)
+}
+
+/// Answers a request: at once where the core can, else with a promise.
+pub(crate) fn enter(
+    gate: &'static Gate,
+    env: JsValue,
+    request: Request,
+    head: Head,
+    now: u32,
+) -> Result<JsValue, JsValue> {
+    let (path, query) = target(&head.url);
+    let folded = path::to_fold(path).map(|text| String::from(JsString::from(text).normalize("NFKC")));
+    let facts = Facts {
+        method: &head.method,
+        path,
+        folded: folded.as_deref(),
+        payment_signature: head.payment_signature.as_deref(),
+        x_payment: head.x_payment.as_deref(),
+        origin: head.origin.as_deref(),
+        requested_headers: head.requested_headers.as_deref(),
+        authorization: head.authorization.as_deref(),
+        upgrade: head.upgrade.as_deref(),
+    };
+    let step = gate.admit(&facts, UnixSeconds(now.into()));
+    let trace = || Trace::begin(&head.method, path);
+    if let Step::Answer(answer) = &step {
+        if facts.payment_signature.is_some() || facts.x_payment.is_some() {
+            trace().end(answer.status, answer.code.map(Code::as_str));
+        }
+        return respond::answer(answer).map(Into::into);
+    }
+    let (trace, query) = (trace(), query.map(String::from));
+    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
+    let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
+    Ok(promise.into())
+}
+
+/// Takes the steps that have to wait for somebody.
+async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Response, JsValue> {
+    match step {
+        Step::Answer(answer) => finish(&answer, trace),
+        Step::Forward(path) => forward(visit, &path, trace).await,
+        Step::Facilitator(endpoint) => api::answer(visit, endpoint, trace).await,
+        Step::Pay(sale) => sell(visit, &sale, trace).await,
+    }
+}
+
+/// A free request: to the origin, and its answer back.
+async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
+    match ask_origin(visit, path, false).await {
+        Some(origin) => {
+            let speaks = origin.headers_of().has("access-control-allow-origin");
+            respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
+        }
+        None => finish(&visit.gate.failure(Code::GateOriginFailed, visit.page.as_deref()), trace),
+    }
+}
+
+/// A payment in flight; given back when the request is done with it.
+struct Claim(Key);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        IN_FLIGHT.with_borrow_mut(|all| all.release(&self.0));
+    }
+}
+
+/// A paid request.
+async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> Result<Response, JsValue> {
+    match try_sell(visit, sale).await {
+        Ok((origin, Delivery::Deliver(headers), outcome)) => {
+            trace.end(origin.status(), outcome);
+            respond::deliver(&origin, &headers)
+        }
+        Ok((origin, Delivery::Withhold(answer), _)) => {
+            respond::discard(&origin);
+            finish(&answer, trace)
+        }
+        Err(answer) => finish(&answer, trace),
+    }
+}
+
+/// Verifies, asks the origin, settles: the origin's answer and what happens to it.
+async fn try_sell(visit: &Visit, sale: &Sale<'static>) -> Result<(Response, Delivery, Option<&'static str>), Answer> {
+    let gate = visit.gate;
+    let refused = |error: Error| gate.unverified(sale, &error);
+    let network = &sale.network.network;
+    let claim = IN_FLIGHT.with_borrow_mut(|all| all.claim(network, &sale.checked, js::now()));
+    let _claim = Claim(claim.map_err(refused)?);
+    let verified = facilitator::verify(&visit.env, gate, sale).await.map_err(refused)?;
+    let origin = ask_origin(visit, &sale.path, true).await;
+    let origin = origin.ok_or_else(|| gate.faulted(sale, Code::GateOriginFailed))?;
+    if !Gate::charges(origin.status()) {
+        return Ok((origin, Delivery::Deliver(gate.delivered(sale, None)), Some("not_charged")));
+    }
+    let settlement = match gate.ripe(sale, js::now()) {
+        Ok(()) => facilitator::settle(&visit.env, &sale.checked, &verified).await,
+        Err(answer) => return Ok((origin, Delivery::Withhold(answer), None)),
+    };
+    Ok((origin, gate.concluded(sale, settlement), Some("settled")))
+}
+
+fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
+    trace.end(answer.status, answer.code.map(Code::as_str));
+    respond::answer(answer)
+}
+
+/// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
+/// cache on the way may have it or keep it.
+async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
+    let headers = Headers::copy(&visit.request.headers());
+    for name in STRIPPED_FROM_REQUEST {
+        headers.delete(name);
+    }
+    let controller = AbortController::new();
+    let init = Init::empty();
+    init.set_method(&visit.method);
+    init.set_headers(&headers);
+    init.set_body(&visit.request.body());
+    init.set_redirect("manual");
+    init.set_signal(&controller.signal());
+    if paid {
+        init.set_cache("no-store");
+    }
+    let config = visit.gate.config();
+    let url = config.target(path, visit.query.as_deref());
+    let asked = match &config.origin {
+        Origin::Url(_) => js::fetch(&url, &init),
+        Origin::Service(name) => {
+            let binding = Reflect::get(&visit.env, &name.as_str().into()).ok().filter(JsValue::is_object)?;
+            binding.unchecked_into::<Service>().fetch_from(&url, &init)
+        }
+    };
+    let (asked, late): (JsValue, JsValue) = (asked.ok()?.into(), js::wait(PATIENCE_ORIGIN).into());
+    let begun = Promise::race(&Array::of2(&asked, &late));
+    let begun = JsFuture::from(begun).await.ok()?;
+    if begun.is_undefined() {
+        controller.abort();
+        return None;
+    }
+    Some(begun.unchecked_into())
+}

@@ -1,0 +1,187 @@
+//! The relayer: one Durable Object per network and key, the one writer of that account's nonce.
+//!
+//! The first half is the way to it from a request; the second runs inside it. The object's orders are sent one after
+//! another (the entry sees to that), each written down before its transaction leaves, so that nonces have no gaps and
+//! nothing is sent twice. Waiting for receipts happens beside that, as many at once as there are orders.
+
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use x402_core::error::{Code, Error};
+use x402_core::evm::reads::Read;
+use x402_core::facilitator::embedded::Sender;
+use x402_core::facilitator::order::{self, Approach, Order, Record, Reply};
+use x402_core::facilitator::relayer::{self, Follow};
+use x402_core::facilitator::{Checked, Settlement};
+use x402_core::server::gate::Gate;
+
+use crate::js::{self, Namespace, RelayerStub};
+use crate::store::Store;
+use crate::{chain, facilitator};
+
+/// How often a transaction is planned anew when its nonce turns out to be used.
+const PLANS: usize = 3;
+/// Milliseconds between two looks for a receipt, at first and at most.
+const FIRST_LOOK: u32 = 20;
+const LAST_LOOK: u32 = 1_000;
+/// Seconds after which a payment that nobody waits for any more is looked for.
+const ALARM: u64 = 10;
+
+/// Settles an order through its relayer.
+pub(crate) async fn settle(env: &JsValue, order: &Order, sender: &Sender, checked: &Checked) -> Settlement {
+    let Some(stub) = object(env, order, sender) else {
+        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+    };
+    let Ok(promise) = stub.settle(&order.write()) else {
+        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+    };
+    let reply = answer(promise).await;
+    facilitator::outcome(reply.as_deref(), checked)
+}
+
+/// Whether the relayer settled, or is settling, this very payment and nobody was served for it.
+pub(crate) async fn holds(env: &JsValue, order: &Order, sender: &Sender) -> bool {
+    let Some(Ok(promise)) = object(env, order, sender).map(|stub| stub.holds(&order.write())) else {
+        return false;
+    };
+    answer(promise).await.is_some()
+}
+
+fn object(env: &JsValue, order: &Order, sender: &Sender) -> Option<RelayerStub> {
+    let namespace = Reflect::get(env, &"RELAYER".into()).ok().filter(|binding| !binding.is_undefined())?;
+    let namespace: Namespace = namespace.unchecked_into();
+    let name = [order.network.as_str(), &sender.relayer.to_string()].join(":");
+    Some(namespace.stub(&namespace.id_from_name(&name)))
+}
+
+async fn answer(promise: Promise) -> Option<String> {
+    JsFuture::from(promise).await.ok()?.as_string()
+}
+
+/// Inside: whether there is a record that a request could still be served for.
+pub(crate) fn held(store: &Store, order: &str) -> Result<bool, Error> {
+    let order = Order::read(order)?;
+    let kept = store.record(&order.identity)?;
+    Ok(matches!(order::approach(kept, &order, js::now()), Approach::Wait(_)))
+}
+
+/// Inside, one at a time: sends what an order asks for, unless that was done. None means that a receipt is to be
+/// waited for.
+pub(crate) async fn send(gate: &Gate, store: &Store, order: &str) -> Option<Reply> {
+    match try_send(gate, store, order).await {
+        Ok(reply) => reply,
+        Err(error) => Some(Reply::unsent(error.code())),
+    }
+}
+
+async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Reply>, Error> {
+    let order = Order::read(order)?;
+    let network = gate.config().network(&order.network)?;
+    let (key, sender) = network.sender().ok_or(Code::InvalidNetwork)?;
+    match order::approach(store.record(&order.identity)?, &order, js::now()) {
+        Approach::Reply(reply) => return Ok(Some(reply)),
+        Approach::Wait(record) => {
+            store.keep(&order.identity, &record)?;
+            return Ok(None);
+        }
+        Approach::Send => {}
+    }
+    for _ in 0..PLANS {
+        let (answers, node) = chain::ask(&network.rpc, &relayer::reads(sender.relayer)).await?;
+        let before = store.account()?;
+        let plan = relayer::plan(&before, &order.call, sender.chain_id, sender.max_fee_per_gas, &answers)?;
+        let (transaction, after) = plan;
+        let signed = transaction.sign(key)?;
+        let hash = signed.hash;
+        let record = Record::new(order.clone(), transaction.nonce, signed, js::now());
+        // Written down in one turn; the runtime lets nothing leave the object before it is on disk.
+        store.keep_network(&order.network)?;
+        store.keep_account(&after)?;
+        store.keep(&order.identity, &record)?;
+        store.wake(js::now().plus(ALARM)).await;
+        let answers = chain::ask_one(node, &[record.send()]).await;
+        match relayer::follow(answers.as_deref(), &hash) {
+            Follow::Wait => return Ok(None),
+            Follow::Replan => store.forget(&order.identity)?,
+            Follow::Withdraw => {
+                store.forget(&order.identity)?;
+                store.keep_account(&before)?;
+                return Err(Code::FacilitatorRelayerUnavailable.into());
+            }
+        }
+    }
+    Err(Code::FacilitatorRelayerUnavailable.into())
+}
+
+/// Inside: waits for the receipt of an order that was sent, for a bounded time.
+pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Reply, Error> {
+    let order = Order::read(order)?;
+    let network = gate.config().network(&order.network)?;
+    let since = js::now();
+    let mut pause = FIRST_LOOK;
+    loop {
+        let mut record = kept(store, &order.identity)?;
+        if let Some(reply) = record.reply(&order, since, js::now()) {
+            store.keep(&order.identity, &record)?;
+            return Ok(reply);
+        }
+        if let Ok((answers, _)) = chain::ask(&network.rpc, &[record.receipt()?]).await {
+            // Others look for the same receipt; what they wrote meanwhile is not overwritten.
+            let mut record = kept(store, &order.identity)?;
+            if answers.first().is_some_and(|answer| record.look(answer)) {
+                store.keep(&order.identity, &record)?;
+                continue;
+            }
+        }
+        pause_for(pause).await;
+        pause = pause.saturating_mul(2).min(LAST_LOOK);
+    }
+}
+
+fn kept(store: &Store, identity: &str) -> Result<Record, Error> {
+    store.record(identity)?.ok_or_else(|| Code::FacilitatorRelayerUnavailable.into())
+}
+
+async fn pause_for(milliseconds: u32) {
+    // A timer that fails ends at once; the loop around it is bounded by the clock.
+    let _ = JsFuture::from(js::wait(milliseconds)).await;
+}
+
+/// Inside: looks for everything whose outcome is not known, sends again what may have been lost, and forgets what is
+/// of no use any more.
+pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> {
+    let Some(network) = store.network()? else {
+        return Ok(());
+    };
+    let network = gate.config().network(&network)?;
+    let pending = store.pending()?;
+    let questions = pending.iter().map(|(_, record)| record.receipt()).collect::<Result<Vec<Read>, _>>()?;
+    if !questions.is_empty()
+        && let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await
+    {
+        for ((identity, _), answer) in pending.iter().zip(&answers) {
+            let mut record = kept(store, identity)?;
+            if record.look(answer) {
+                store.keep(identity, &record)?;
+            }
+        }
+    }
+    let pending = store.pending()?;
+    let late: Vec<Read> = pending.iter().filter(|(_, of)| of.is_late(js::now())).map(|(_, of)| of.send()).collect();
+    if !late.is_empty() {
+        // Every node gets them: what each says is no evidence, only a receipt is.
+        for node in &network.rpc {
+            let _ = chain::ask_one(node, &late).await;
+        }
+    }
+    store.prune(js::now())?;
+    if let Some(seconds) = pending.iter().filter_map(|(_, record)| record.next_look(js::now())).min() {
+        store.wake(js::now().plus(seconds)).await;
+    }
+    Ok(())
+}
+
+/// The values of a query.
+pub(crate) fn values(texts: &[&str]) -> Array {
+    texts.iter().map(|text| JsValue::from_str(text)).collect()
+}
