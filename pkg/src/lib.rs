@@ -1,1 +1,17 @@
-//! The x402 payer behind the npm package.
+//! The x402 payer behind the npm package: JavaScript values in, the core's decisions, JavaScript values out.
+//!
+//! Nothing here decides about money. What a 402 asks for, whether it may be paid, what is signed and what an answer is
+//! worth are functions of `x402-core`; this crate fetches, waits, calls wallets and converts.
+
+mod boundary;
+mod body;
+mod fault;
+mod flow;
+pub mod functions;
+pub mod key;
+mod options;
+pub mod payer;
+mod request;
+mod steps;
+mod waits;
+mod wallet;

@@ -10,10 +10,12 @@ use crate::client::policy::Policy;
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::eip712::TypedData;
+use crate::evm::eip3009::Authorization;
 use crate::evm::keccak::Bytes32;
 use crate::evm::signature::Signature;
 use crate::scheme::exact::evm::{Payload, authorize};
 use crate::transport::http::MAX_PAYMENT_HEADER;
+use crate::types::amount::Amount;
 use crate::types::json::Verbatim;
 use crate::types::payload::{PaymentPayload, PaymentPayloadV1, PaymentPayloadV2};
 use crate::types::required::{PaymentRequired, Version};
@@ -21,6 +23,9 @@ use crate::types::time::UnixSeconds;
 
 /// Bytes of extensions that are echoed; more are left out, which the protocol allows.
 const MAX_ECHO: usize = 4 * 1024;
+/// Bytes of an offer that are echoed: with two echoes and a signature they fit a header, and a larger offer is
+/// refused before the wallet is asked.
+const MAX_ACCEPTED: usize = 3 * 1024;
 
 /// What would be paid, for a person to read or a callback to judge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +71,7 @@ impl Intent {
     /// Prepares the payment of a chosen offer.
     ///
     /// # Errors
-    /// `payer_validity`, `payer_no_randomness`.
+    /// `payer_validity`, `payer_no_randomness`, `too_large` when what must be echoed leaves no room for a payment.
     pub fn new(
         required: &PaymentRequired,
         choice: Choice,
@@ -94,6 +99,9 @@ impl Intent {
             url: url.into(),
             valid_before: authorization.valid_before.to_string(),
         };
+        if choice.offer.verbatim.as_str().len() > MAX_ACCEPTED {
+            return Err(Error::new(Code::TooLarge, "the offer does not fit a header"));
+        }
         let echo = |part: &Option<Verbatim>| part.clone().filter(|part| part.as_str().len() <= MAX_ECHO);
         Ok(Self {
             choice,
@@ -142,6 +150,39 @@ impl Intent {
             return Err(Error::new(Code::TooLarge, "the payment does not fit a header"));
         }
         Ok(payment)
+    }
+
+    /// The same payment, valid from `now`: an approval may have taken its time.
+    ///
+    /// # Errors
+    /// `payer_validity`.
+    pub fn renew(mut self, policy: &Policy, now: UnixSeconds) -> Result<Self> {
+        let Authorization { from, nonce, .. } = self.payload.authorization;
+        let authorization = authorize(&self.choice.terms, from, now, policy.max_validity_seconds, nonce)?;
+        self.typed_data = authorization.typed_data(self.choice.terms.domain.clone());
+        self.quote.valid_before = authorization.valid_before.to_string();
+        self.payload.authorization = authorization;
+        Ok(self)
+    }
+
+    /// Refuses an authorization that is worth nothing any more: wallets may take their time.
+    ///
+    /// # Errors
+    /// `payer_wallet_failed`.
+    pub fn still_valid(&self, now: UnixSeconds) -> Result<()> {
+        let lives = self.payload.authorization.valid_before > Amount::from(now.0);
+        if lives { Ok(()) } else { Err(Error::new(Code::PayerWalletFailed, "it did not sign in time")) }
+    }
+
+    /// Seconds that the wallet may take.
+    pub fn seconds_left(&self, now: UnixSeconds) -> u64 {
+        let end = self.payload.authorization.valid_before.to_u64().unwrap_or(u64::MAX);
+        UnixSeconds(end).since(now)
+    }
+
+    /// The EVM chain that the wallet must be on.
+    pub const fn chain_id(&self) -> u64 {
+        self.typed_data.domain.chain_id
     }
 
     /// Who pays.

@@ -6,6 +6,9 @@
 //! ```
 
 pub mod choose;
+pub mod clock;
+pub mod explain;
 pub mod intent;
 pub mod policy;
 pub mod receipt;
+pub mod request;

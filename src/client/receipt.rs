@@ -5,7 +5,9 @@ use alloc::string::{String, ToString};
 use serde::Serialize;
 
 use crate::client::intent::Quote;
+use crate::error::Code;
 use crate::evm::hex;
+use crate::transport::http;
 use crate::types::amount::Amount;
 use crate::types::facilitator::SettleResponse;
 use crate::types::network::Network;
@@ -39,6 +41,28 @@ pub struct Receipt {
     pub symbol: &'static str,
     /// The URL that was paid for.
     pub url: String,
+}
+
+/// What is known of a payment whose answer says nothing readable about it: it may have moved or may still.
+pub fn unconfirmed(quote: &Quote) -> Receipt {
+    let reason = Code::InvalidPaymentResponse.as_str();
+    let settlement = SettleResponse {
+        success: false,
+        error_reason: Some(reason.into()),
+        payer: None,
+        transaction: String::new(),
+        network: String::new(),
+        amount: None,
+    };
+    Receipt { consistent: false, ..receipt(settlement, quote) }
+}
+
+/// The receipt of an answer: its settlement header, if there is one that can be read.
+pub fn read(header: Option<&str>, quote: &Quote) -> Receipt {
+    match header.map(http::read_settlement) {
+        Some(Ok(settlement)) => receipt(settlement, quote),
+        _ => unconfirmed(quote),
+    }
 }
 
 /// Holds a settlement against the quote it answers.

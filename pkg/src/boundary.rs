@@ -1,0 +1,128 @@
+//! Conversions at the border: JavaScript objects may lie, throw and be of any size.
+
+use js_sys::{Array, Function, JSON, JsString, Object, Promise, Reflect};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use x402_core::error::Code;
+use x402_core::evm::keccak::Bytes32;
+use x402_core::types::json;
+use x402_core::types::time::UnixSeconds;
+
+use crate::fault::because;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds since the epoch, whole.
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn date_now() -> JsValue;
+
+    /// Milliseconds since the epoch, or `NaN`.
+    #[wasm_bindgen(js_namespace = Date, js_name = parse)]
+    fn date_parse(text: &JsValue) -> JsValue;
+}
+
+/// A property. What a getter throws is the error.
+pub(crate) fn get(object: &JsValue, key: &str) -> Result<JsValue, JsValue> {
+    if object.is_object() || object.is_function() { Reflect::get(object, &key.into()) } else { Ok(JsValue::UNDEFINED) }
+}
+
+/// A property that may be missing, unreadable or of another type: then it is nothing.
+pub(crate) fn text_at(object: &JsValue, key: &str) -> Option<String> {
+    get(object, key).ok().and_then(|value| short(&value))
+}
+
+/// A function at a key.
+pub(crate) fn function(object: &JsValue, key: &str) -> Result<Option<Function>, JsValue> {
+    Ok(get(object, key)?.dyn_into().ok())
+}
+
+/// Calls a method.
+pub(crate) fn call(object: &JsValue, method: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
+    let found: Function = get(object, method)?.dyn_into().map_err(|_| JsValue::UNDEFINED)?;
+    Reflect::apply(&found, object, &arguments.iter().collect::<Array>())
+}
+
+/// Constructs a global class, such as `FormData`.
+pub(crate) fn construct(class: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
+    let class: Function = get(&js_sys::global(), class)?.dyn_into()?;
+    Reflect::construct(&class, &arguments.iter().collect::<Array>())
+}
+
+/// Sets a property of an object of ours.
+pub(crate) fn set(object: &Object, key: &str, value: &JsValue) {
+    // A plain object takes every property.
+    let _ = Reflect::set(object, &key.into(), value);
+}
+
+/// Waits for a value that may be a promise or any thenable.
+pub(crate) async fn settled(value: &JsValue) -> Result<JsValue, JsValue> {
+    JsFuture::from(Promise::resolve(value)).await
+}
+
+/// Text of a length that no honest peer exceeds in a name or a number.
+pub(crate) fn short(value: &JsValue) -> Option<String> {
+    bounded(value, 64 * 1024)
+}
+
+/// The text of a string of at most `limit` UTF-16 units; longer ones are not copied.
+pub(crate) fn bounded(value: &JsValue, limit: usize) -> Option<String> {
+    let text: &JsString = value.dyn_ref()?;
+    let length = usize::try_from(text.length()).ok()?;
+    if length <= limit { value.as_string() } else { None }
+}
+
+/// A string argument.
+pub(crate) fn text(value: &JsValue, limit: usize, code: Code) -> Result<String, JsValue> {
+    match bounded(value, limit) {
+        Some(text) => Ok(text),
+        None if value.is_string() => Err(because(Code::TooLarge, "a text exceeds its limit")),
+        None => Err(because(code, "expected a text")),
+    }
+}
+
+/// A message argument: JSON as text, or an object that becomes JSON.
+pub(crate) fn json_text(value: &JsValue, limit: usize, code: Code) -> Result<String, JsValue> {
+    if value.is_string() {
+        return text(value, limit, code);
+    }
+    if !value.is_object() {
+        return Err(because(code, "expected an object or its JSON"));
+    }
+    // Cycles, throwing getters and big integers end here.
+    let written = JSON::stringify(value).map_err(|_| because(code, "the object cannot be written as JSON"))?;
+    text(&written, limit, code)
+}
+
+/// A value of the core as a JavaScript object.
+pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> JsValue {
+    parsed(&json::write(value))
+}
+
+/// JSON of the core as a JavaScript value.
+pub(crate) fn parsed(text: &str) -> JsValue {
+    JSON::parse(text).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// 32 random bytes.
+pub(crate) fn random() -> Result<Bytes32, JsValue> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| because(Code::PayerNoRandomness, ""))?;
+    Ok(bytes)
+}
+
+/// The machine's clock.
+pub(crate) fn clock() -> UnixSeconds {
+    seconds(&date_now()).unwrap_or(UnixSeconds(0))
+}
+
+/// The time in a `Date` header.
+pub(crate) fn date(header: &JsValue) -> Option<UnixSeconds> {
+    if header.is_string() { seconds(&date_parse(header)) } else { None }
+}
+
+/// Whole seconds of milliseconds; nothing for what is no whole number.
+fn seconds(milliseconds: &JsValue) -> Option<UnixSeconds> {
+    let whole = js_sys::BigInt::new(milliseconds).ok()?;
+    u64::try_from(whole).ok().map(|milliseconds| UnixSeconds(milliseconds / 1000))
+}

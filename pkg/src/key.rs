@@ -1,0 +1,98 @@
+//! Secret keys: they come in, they sign, they are wiped, and they never go out again.
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use x402_core::error::Code;
+use x402_core::evm::hex;
+use x402_core::evm::keccak::Bytes32;
+use x402_core::evm::signature::SecretKey;
+use zeroize::Zeroizing;
+
+use crate::boundary::{bounded, random, text};
+use crate::fault::fault;
+use crate::functions::{self, MAX_MESSAGE};
+
+/// Reads a key from hex text or 32 bytes. The copies made on the way are wiped.
+///
+/// # Errors
+/// `invalid_key`.
+pub(crate) fn secret(value: &JsValue) -> Result<SecretKey, JsValue> {
+    let none = || fault(Code::InvalidKey.into());
+    if let Some(array) = value.dyn_ref::<Uint8Array>() {
+        let mut bytes = Zeroizing::new([0; 32]);
+        if array.length() != 32 {
+            return Err(none());
+        }
+        array.copy_to(bytes.as_mut());
+        return SecretKey::from_bytes(&bytes).map_err(fault);
+    }
+    let text = Zeroizing::new(bounded(value, 66).ok_or_else(none)?);
+    SecretKey::parse(&text).map_err(fault)
+}
+
+/// A fresh key as hex, for the caller to keep: 32 bytes of the runtime's secure randomness.
+#[wasm_bindgen(js_name = generatePrivateKey)]
+pub fn generate_private_key() -> Result<String, JsValue> {
+    loop {
+        let bytes = Zeroizing::new(random()?);
+        // Fewer than one in 2^127 draws is no key.
+        if SecretKey::from_bytes(&bytes).is_ok() {
+            return Ok(hex::encode(bytes.as_ref()));
+        }
+    }
+}
+
+/// A key that stays in this module until it is freed.
+#[wasm_bindgen]
+pub struct LocalKey {
+    key: SecretKey,
+}
+
+#[wasm_bindgen]
+impl LocalKey {
+    /// Takes a key, as hex text or 32 bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(private_key: &JsValue) -> Result<LocalKey, JsValue> {
+        secret(private_key).map(|key| Self { key })
+    }
+
+    /// The key's account.
+    #[wasm_bindgen(getter)]
+    pub fn address(&self) -> String {
+        self.key.address().to_string()
+    }
+
+    /// Signs 32 bytes.
+    pub fn sign(&self, digest: &JsValue) -> Result<String, JsValue> {
+        self.signature(&functions::bytes32(digest)?)
+    }
+
+    /// Signs the authorization of a payment.
+    #[wasm_bindgen(js_name = signAuthorization)]
+    pub fn sign_authorization(&self, requirements: &JsValue, authorization: &JsValue) -> Result<String, JsValue> {
+        self.signature(&functions::typed(requirements, authorization)?.digest())
+    }
+
+    fn signature(&self, digest: &Bytes32) -> Result<String, JsValue> {
+        self.key.sign(digest).map(|signature| hex::encode(&signature.to_bytes())).map_err(fault)
+    }
+}
+
+/// The account of a private key.
+#[wasm_bindgen]
+pub fn address(private_key: &JsValue) -> Result<String, JsValue> {
+    LocalKey::new(private_key).map(|key| key.address())
+}
+
+/// Signs 32 bytes with a private key.
+#[wasm_bindgen]
+pub fn sign(private_key: &JsValue, digest: &JsValue) -> Result<String, JsValue> {
+    LocalKey::new(private_key)?.sign(digest)
+}
+
+/// Who signed 32 bytes.
+#[wasm_bindgen]
+pub fn recover(digest: &JsValue, signature: &JsValue) -> Result<String, JsValue> {
+    let signature = text(signature, MAX_MESSAGE, Code::InvalidSignature)?;
+    functions::recover(&functions::bytes32(digest)?, &signature)
+}

@@ -1,0 +1,70 @@
+//! What is sent: nothing that is paid already, and the payment only to where it was asked for.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::client::policy::Policy;
+use crate::error::{Code, Error, Result};
+use crate::transport::http::{self, MAX_BODY, PAYMENT_SIGNATURE, X_PAYMENT};
+use crate::types::json;
+use crate::types::required::PaymentRequired;
+
+/// Refuses a request that carries a payment before it is sent. `has` says whether a header is there.
+///
+/// # Errors
+/// `payer_already_paid`.
+pub fn refuse_paid(has: impl Fn(&str) -> bool) -> Result<()> {
+    if has(PAYMENT_SIGNATURE) || has(X_PAYMENT) { Err(Code::PayerAlreadyPaid.into()) } else { Ok(()) }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "x402Version")]
+    _x402_version: IgnoredAny,
+}
+
+/// The terms of a 402, or nothing when it is a 402 of something else.
+///
+/// # Errors
+/// What [`http::read_payment_required`] says of terms that are x402's and cannot be read.
+pub fn terms(header: Option<&str>, body: Option<&str>) -> Result<Option<PaymentRequired>> {
+    if header.is_none() {
+        let Some(body) = body.filter(|body| body.len() <= MAX_BODY) else { return Ok(None) };
+        if json::read::<Named>(body, Code::InvalidPaymentRequired).is_err() {
+            return Ok(None);
+        }
+    }
+    http::read_payment_required(header, body).map(Some)
+}
+
+/// Reads a `PAYMENT-REQUIRED` header, or the JSON body in which version 1 asks.
+///
+/// # Errors
+/// What [`http::read_payment_required`] says.
+pub fn read_terms(text: &str) -> Result<PaymentRequired> {
+    let is_body = text.trim_start().starts_with('{');
+    if is_body { http::read_payment_required(None, Some(text)) } else { http::read_payment_required(Some(text), None) }
+}
+
+/// The URL that the paid request goes to: the one that quoted the price.
+///
+/// # Errors
+/// `payer_redirected` when a redirect came before the quote and the request was not a `GET` or `HEAD`: what the redirect
+/// made of it is not known, so it cannot be repeated.
+pub fn paid_url<'a>(method: &str, asked: &'a str, answered: &'a str, redirected: bool) -> Result<&'a str> {
+    match (redirected, method) {
+        (false, _) => Ok(asked),
+        (true, "GET" | "HEAD") => Ok(answered),
+        (true, method) => Err(Error::new(Code::PayerRedirected, [method, " was redirected before the 402"].concat())),
+    }
+}
+
+/// Whether terms are looked for in the body: only version 1 asks there, and only when the header does not.
+pub const fn reads_body(policy: &Policy, header: Option<&str>) -> bool {
+    policy.v1 && header.is_none()
+}
+
+/// Whether calling again with the same arguments may end otherwise and cannot pay twice.
+pub const fn retryable(code: Code) -> bool {
+    matches!(code, Code::PayerWalletFailed | Code::PayerNoRandomness)
+}
