@@ -16,9 +16,10 @@ const script = (name, file) => ({
 
 /** Our gate's config: the facilitator is another service of the same workerd, so its URL only needs to parse. */
 export const CONFIG = {
+  publicOrigin: "https://gate.test",
   origin: { service: "ORIGIN" },
   payTo: PAY_TO,
-  networks: { [NETWORK]: { facilitator: [{ url: "http://facilitator.test" }] } },
+  networks: { [NETWORK]: { facilitator: [{ url: "https://facilitator.test" }] } },
   default: "deny",
   routes: [{ match: "GET /quote", price: PRICE }],
 };

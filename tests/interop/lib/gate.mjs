@@ -28,6 +28,7 @@ export async function startGate({ world, price, facilitator }) {
   const origin = await startScript(pathOf("../../support/origin.mjs", import.meta.url), {});
   try {
     const config = {
+      publicOrigin: "http://gate.localhost",
       origin: { url: origin.ready.origin },
       payTo: world.payTo,
       networks: {
