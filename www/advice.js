@@ -23,11 +23,12 @@ export const advice = (code) => next[code] ?? general;
  * part may be missing.
  */
 export function told(error) {
+  if (error?.name === "AbortError") return { code: "aborted", sentence: "You stopped it", next: general };
   const known = typeof error?.code === "string";
   const message = typeof error?.message === "string" && error.message !== "" ? error.message : "The request failed.";
   const sentence = message.slice(0, 400);
   return {
-    code: known ? error.code : error?.name === "AbortError" ? "aborted" : "failed",
+    code: known ? error.code : "failed",
     sentence: sentence.charAt(0).toUpperCase() + sentence.slice(1),
     next: advice(error?.code),
   };

@@ -27,7 +27,7 @@ export function open(route) {
   };
 }
 
-/** The steps so far: `{ label, ms, state }` with state `running`, `done` or `failed`. */
+/** The steps so far: `{ name, label, detail, ms, state }` with state `running`, `done` or `failed`. */
 export function steps(list) {
   const longest = Math.max(1, ...list.map(({ ms }) => ms ?? 0));
   return [
@@ -35,14 +35,14 @@ export function steps(list) {
     h(
       "ol",
       { class: "steps" },
-      list.map(({ name, label, ms, state }) => {
+      list.map(({ name, label, detail, ms, state }) => {
         const bar = h("i", {});
         bar.style.setProperty("--share", String((ms ?? 0) / longest));
         return h(
           "li",
           { class: state, "data-step": name },
           h("span", { class: "dot", "aria-hidden": "true" }),
-          h("span", {}, label, state === "failed" && h("span", { class: "hidden" }, " failed")),
+          h("span", { class: "did" }, label, state === "failed" && h("span", { class: "hidden" }, " failed"), detail && h("small", {}, detail)),
           h("span", { class: "bar", "aria-hidden": "true" }, bar),
           h("span", { class: "time" }, ms === undefined ? "…" : duration(ms)),
         );

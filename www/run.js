@@ -25,7 +25,7 @@ function timeline(view) {
   const list = [];
   let since = performance.now();
   const draw = () => view.put("steps", steps(list));
-  const begin = (index) => list.push({ name: sequence[index][0], label: sequence[index][2], state: "running" });
+  const begin = (index, detail) => list.push({ name: sequence[index][0], label: sequence[index][2], detail, state: "running" });
   const end = (state, label, at) => {
     const running = list.at(-1);
     if (running?.state !== "running") return;
@@ -35,12 +35,12 @@ function timeline(view) {
   begin(0);
   draw();
   return {
-    /** The payer told that a step ended. */
-    reached(name, at, settled = true) {
+    /** The payer told that a step ended. `detail` is what the next one is about. */
+    reached(name, at, { settled = true, detail } = {}) {
       const index = sequence.findIndex(([known]) => known === name);
       if (index < 0) return;
       end("done", settled ? sequence[index][1] : UNSETTLED, at);
-      if (index + 1 < sequence.length) begin(index + 1);
+      if (index + 1 < sequence.length) begin(index + 1, detail);
       draw();
     },
     /** The answer came without a payment. */
@@ -103,13 +103,14 @@ export async function payAndFetch({ wallet, cap, route, url, init, signal }) {
     if (step === "sent") sent = true;
     if (step === "signed") say("Signed. Paying.");
     if (step === "decision") say(data.quote.sentence);
-    times.reached(step, at, data.receipt?.success);
+    times.reached(step, at, { settled: data.receipt?.success, detail: data.quote?.sentence });
   };
   let response;
+  let paid;
   try {
     const payer = await payerOf(wallet, cap, onStep);
     response = await payer.fetch(url, { ...init, signal });
-    const paid = payer.receipt(response);
+    paid = payer.receipt(response);
     if (paid) {
       addPayment(route, paid);
       view.put("receipt", receipt(paid, quote));
@@ -128,7 +129,7 @@ export async function payAndFetch({ wallet, cap, route, url, init, signal }) {
   try {
     await showAnswer(view.place("answer"), response, () => {});
     times.reached("read", performance.now());
-    say(`${spoken(response)} The answer is complete.`);
+    say(`${spoken(response, paid)} The answer is complete.`);
   } catch (error) {
     times.fail();
     say(`The answer broke off: ${error.message}`);

@@ -1,0 +1,214 @@
+// The page in Chromium against the running world: what it shows is what the chain says.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { receiptOf } from "../support/chain.mjs";
+import { hits, world } from "../support/world.mjs";
+import { launch, moved, on, openPage, walletOf } from "./browser.mjs";
+
+const w = world();
+const at = (path) => new URL(path, w.gate).href;
+/** Chromium reports every 402 as a failed resource: the one complaint a payment makes. */
+const asked = (path) => `402 ${at(path)}`;
+
+describe("the page", () => {
+  let browser;
+  before(async () => (browser = await launch()));
+  after(() => browser.close());
+
+  /** Opens the page for one test, and holds it to complaining about nothing but what is expected. */
+  const visit = (options, expected, steps) => async () => {
+    const { tab, faults, requests, close } = await openPage(browser, w, options);
+    try {
+      await steps(tab, on(tab), requests);
+      assert.deepEqual(faults, expected);
+    } finally {
+      await close();
+    }
+  };
+
+  test(
+    "loads without a complaint and asks nobody but this machine",
+    visit({}, [], async (tab, _, requests) => {
+      assert.equal(await tab.getByRole("radio").count(), w.routes.length);
+      for (const { path, price } of w.routes) {
+        const row = tab.locator("label", { has: tab.getByRole("radio", { name: path }) });
+        assert.ok((await row.innerText()).includes(price ?? "free"), path);
+      }
+      assert.equal(await tab.getByRole("button", { name: "Demo key" }).count(), 1);
+      assert.match(await tab.locator("#wallets-hint").innerText(), /No browser wallet/);
+      const hosts = new Set(requests.map((url) => new URL(url).origin));
+      assert.deepEqual([...hosts], [w.page]);
+    }),
+  );
+
+  test(
+    "the demo key pays, and the page shows what the chain says",
+    visit({}, [asked("/quote")], async (tab, page) => {
+      await page.choose("Demo key");
+      assert.ok((await tab.locator("#account").innerText()).includes(w.payer.address));
+      const amount = await moved(w, async () => {
+        await page.pick("/quote");
+        await page.pay();
+        await page.receipt().waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 10_000n);
+      const receipt = page.receipt();
+      assert.match(await receipt.innerText(), /0\.01 USDC\s+Paid/);
+      assert.equal(await page.fact(receipt, "To"), w.payTo);
+      assert.match(await page.fact(receipt, "Consistent"), /^Yes/);
+      const transaction = await page.fact(receipt, "Transaction");
+      assert.equal((await receiptOf(w.rpc, transaction)).status, "0x1");
+      const answer = JSON.parse(await tab.locator("#part-answer pre").innerText());
+      assert.equal(answer.symbol, "ETH-USD");
+      const times = await tab.locator("#part-steps li .time").allInnerTexts();
+      assert.equal(times.length, 5);
+      for (const time of times) assert.match(time, /^[\d.]+ (ms|s)$/);
+      assert.match(await tab.getByRole("status").innerText(), /Paid 0\.01 USDC, answered 200/);
+      assert.match(await tab.locator("#total").innerText(), /^0\.01 USDC$/);
+      assert.equal(await tab.locator("#payments tbody tr").count(), 1);
+    }),
+  );
+
+  test(
+    "an offer is shown without paying or reaching the origin",
+    visit({}, [asked("/article")], async (tab, page) => {
+      const before = (await hits(w.origin))["/article"];
+      const amount = await moved(w, async () => {
+        await page.pick("/article");
+        await page.offer();
+        await page.ended();
+      });
+      assert.equal(amount, 0n);
+      assert.equal((await hits(w.origin))["/article"], before);
+      const offer = tab.locator("#part-offer");
+      assert.equal(await page.fact(offer, "Price"), "0.02 USDC");
+      assert.equal(await page.fact(offer, "Paid to"), w.payTo);
+      assert.ok((await page.fact(offer, "Network")).includes(w.network));
+      assert.ok((await page.fact(offer, "Asset")).includes(w.asset));
+      assert.match(await page.fact(offer, "Holds for"), /^\d+ (seconds|minutes)$/);
+      assert.match(await offer.innerText(), /Your limits allow it/);
+    }),
+  );
+
+  test(
+    "a price above the limit is refused, visibly and before anything is signed",
+    visit({ wallet: walletOf(w) }, [asked("/report"), asked("/report"), asked("/report")], async (tab, page) => {
+      await page.choose("Demo key");
+      await page.pick("/report");
+      await page.limit("$0.04");
+      const amount = await moved(w, async () => {
+        await page.pay();
+        await page.refusal().waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 0n);
+      const text = await page.refusal().innerText();
+      assert.match(text, /payer_over_cap/);
+      assert.match(text, /0\.05 USDC/);
+      assert.match(text, /Nothing was signed and nothing moved/);
+      assert.equal(await tab.locator("#total").innerText(), "Nothing yet");
+      await page.offer();
+      await page.ended();
+      assert.match(await tab.locator("#part-offer").innerText(), /payer_over_cap/);
+      // A cent more, and it is paid.
+      await tab.getByRole("button", { name: "One cent more" }).click();
+      const paid = await moved(w, async () => {
+        await page.pay();
+        await page.receipt().waitFor();
+        await page.ended();
+      });
+      assert.equal(paid, 50_000n);
+    }),
+  );
+
+  test(
+    "a limit that is none is told at once, in the package's words",
+    visit({}, [], async (tab, page) => {
+      await page.limit("a lot");
+      await tab.locator('#cap[aria-invalid="true"]').waitFor();
+      assert.match(await tab.locator("#cap-hint").innerText(), /maxPerPayment/);
+      await page.limit("$0.10");
+      await tab.locator('#cap[aria-invalid="false"]').waitFor();
+    }),
+  );
+
+  test(
+    "a body goes there and comes back",
+    visit({}, [asked("/report")], async (tab, page) => {
+      await page.choose("Demo key");
+      await page.pick("/report");
+      const body = { title: "Wöchentlich – 数字", rows: [1, 2.5, null] };
+      await tab.getByLabel("Body to send").fill(JSON.stringify(body));
+      await page.pay();
+      await page.receipt().waitFor();
+      await page.ended();
+      assert.deepEqual(JSON.parse(await tab.locator("#part-answer pre").innerText()), body);
+      assert.equal(await tab.getByLabel("Body to send").inputValue(), JSON.stringify(body));
+    }),
+  );
+
+  test(
+    "a stream is shown while it comes",
+    visit({}, [asked("/stream")], async (tab, page) => {
+      await page.choose("Demo key");
+      await page.pick("/stream");
+      await page.pay();
+      const early = await tab.waitForFunction(() => {
+        const answer = document.querySelector("#part-answer");
+        const pieces = answer?.querySelectorAll(".pieces li").length ?? 0;
+        return answer?.dataset.state === "open" && pieces >= 2 && pieces;
+      });
+      assert.ok((await early.jsonValue()) < 8, "all pieces came at once");
+      await tab.locator('#part-answer[data-state="ended"]').waitFor();
+      const lines = (await tab.locator(".pieces li span").allInnerTexts()).join("\n").trim().split("\n");
+      assert.deepEqual(lines.map((line) => JSON.parse(line).piece), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }),
+  );
+
+  test(
+    "a bought page is shown in a frame that may do nothing",
+    visit({}, [asked("/article")], async (tab, page) => {
+      await page.choose("Demo key");
+      await page.pick("/article");
+      await page.pay();
+      const frame = tab.locator("#part-answer iframe");
+      await frame.waitFor();
+      assert.equal(await frame.getAttribute("sandbox"), "");
+      const inside = tab.frameLocator("#part-answer iframe");
+      await inside.getByRole("heading", { name: "The toll that never stops the car" }).waitFor();
+    }),
+  );
+
+  test(
+    "an origin that fails costs nothing, and the page says so",
+    visit({}, [asked("/fails"), `500 ${at("/fails")}`], async (tab, page) => {
+      await page.choose("Demo key");
+      await page.pick("/fails");
+      const amount = await moved(w, async () => {
+        await page.pay();
+        await page.receipt().waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 0n);
+      assert.match(await page.receipt().innerText(), /Signed, not confirmed/);
+      assert.match(await tab.locator("#result-title").innerText(), /500/);
+      assert.match(await tab.locator("#total").innerText(), /^0\.00\s+and 0\.01 USDC not confirmed$/);
+    }),
+  );
+
+  test(
+    "what is free needs nobody to pay, and what is not says who is missing",
+    visit({}, [], async (tab, page) => {
+      await page.pick("/free");
+      await page.pay();
+      await page.ended();
+      assert.match(await tab.locator("#part-answer pre").innerText(), /on the house/);
+      assert.equal(await page.receipt().count(), 0);
+      await page.pick("/quote");
+      await page.pay();
+      await tab.getByRole("alert").getByText("Choose who pays first").waitFor();
+    }),
+  );
+});
