@@ -210,17 +210,15 @@ impl Gate {
             Some(found) => found,
             None if sold_here => return Ok(Step::Answer(self.not_allowed(facts, &path))),
             None => {
-                self.refuse_ambiguous(&path, facts)?;
+                self.refuse_ambiguous(&path, facts, None)?;
                 return match self.config.default {
                     Unmatched::Free => Ok(Step::Forward(path)),
                     Unmatched::Deny => Err(Code::GateNotFound.into()),
                 };
             }
         };
+        self.refuse_ambiguous(&path, facts, Some(index))?;
         let Some(listing) = &route.listing else {
-            if route.pattern.literal().is_none() {
-                self.refuse_ambiguous(&path, facts)?;
-            }
             return Ok(Step::Forward(path));
         };
         let head = facts.method == "HEAD";
@@ -290,14 +288,30 @@ impl Gate {
         }
     }
 
-    /// Refuses a path that an origin might read as one that is sold.
-    fn refuse_ambiguous(&self, path: &str, facts: &Facts<'_>) -> Result<()> {
+    /// Refuses a path that an origin might read as one that another rule sells. `found` is the rule that speaks for it.
+    fn refuse_ambiguous(&self, path: &str, facts: &Facts<'_>, found: Option<usize>) -> Result<()> {
+        let own = found.and_then(|index| self.config.routes.get(index)).map(|route| &route.pattern);
+        if own.is_some_and(|own| own.literal().is_some()) {
+            return Ok(());
+        }
         let mut readings = path::readings(path);
-        readings.extend(facts.folded.map(path::loosest));
-        let sold = self.config.routes.iter().filter(|route| route.listing.is_some());
-        let mut patterns = sold.map(|route| &route.pattern);
-        if patterns.any(|pattern| readings.iter().any(|reading| pattern.might_match(reading))) {
+        readings.extend(facts.folded.iter().flat_map(|folded| path::readings(folded)));
+        // A hidden climb may end anywhere.
+        let sells = self.config.routes.iter().any(|route| route.listing.is_some());
+        if sells && readings.iter().any(|reading| reading.climbs) {
             return Err(Code::GateAmbiguousPath.into());
+        }
+        for (index, route) in self.config.routes.iter().enumerate() {
+            let other = &route.pattern;
+            if route.listing.is_none() || own.is_some_and(|own| own.is_beside(other)) {
+                continue;
+            }
+            // Where every origin reads the rule's own path, the order of the rules has decided.
+            let first = found.is_some_and(|found| found < index) || !other.takes(facts.method);
+            let decided = |reading| first && own.is_some_and(|own| own.must_match(reading));
+            if readings.iter().any(|reading| other.might_match(reading) && !decided(reading)) {
+                return Err(Code::GateAmbiguousPath.into());
+            }
         }
         Ok(())
     }

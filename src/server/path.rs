@@ -108,38 +108,100 @@ pub fn beyond_ascii(canonical: &str) -> Option<String> {
     (!text.is_ascii()).then_some(text)
 }
 
-/// The other ways an origin might read a path: decoded once or more, backslashes as slashes, parameters cut, empty
-/// and dot segments resolved, cut at what would start a query, without trailing dots and slashes, in lower case.
-pub fn readings(path: &str) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
+/// One way an origin might read a path: its segments, and what each of them may count for.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub(crate) parts: Vec<Part>,
+    /// Whether a dot segment stands behind an escape: what it climbs out of depends on who reads it.
+    pub climbs: bool,
+}
+
+/// A segment of a [`Reading`].
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// Its loosest spellings; see [`loosest`].
+    pub(crate) spellings: [String; 2],
+    /// Whether some drop it: it is empty, a dot, or nothing is left of it in a loose spelling.
+    pub(crate) skips: bool,
+    /// Whether it is nothing at all, which no parameter takes.
+    pub(crate) is_empty: bool,
+    /// Whether some see the path's end in it.
+    pub(crate) ends: bool,
+}
+
+/// The ways an origin might read a path: escapes decoded not at all, once or more, a backslash as itself or as a slash.
+/// What else is read differently is left open in each [`Reading`].
+pub fn readings(path: &str) -> Vec<Reading> {
+    let mut out = Vec::new();
     let mut text = path.to_string();
     for _ in 0..=MAX_DECODES {
-        let reading = loosest(&text);
-        if !out.contains(&reading) {
-            out.push(reading);
+        out.push(Reading::of(&text, &['/']));
+        if text.contains('\\') {
+            out.push(Reading::of(&text, &['/', '\\']));
         }
-        // A text that does not decode any more is read as it is.
-        match decode(&text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
-            Some(decoded) if decoded != text => text = decoded,
-            _ => break,
+        let decoded = String::from_utf8_lossy(&decode_leniently(&text)).into_owned();
+        if decoded == text {
+            break;
         }
+        text = decoded;
     }
     out
 }
 
-/// The loosest reading of a text, for comparison with patterns treated alike.
-pub fn loosest(text: &str) -> String {
-    let cut = text.find(['?', '#', '\0']).and_then(|at| text.get(..at)).unwrap_or(text);
-    let slashed = cut.replace('\\', "/").to_lowercase();
-    let mut segments: Vec<String> = Vec::new();
-    for part in slashed.split('/') {
-        let part = part.split(';').next().unwrap_or_default();
-        let part: String = part.chars().filter(|character| !character.is_control()).collect();
-        match part.trim() {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            other => segments.push(other.trim_end_matches(['.', ' ']).into()),
+/// A literal's segments as the last of [`readings`] has them, in their loosest spelling.
+pub(crate) fn loosest_segments(path: &str) -> Vec<String> {
+    let parts = readings(path).pop().map(|reading| reading.parts).unwrap_or_default();
+    parts.into_iter().map(|part| part.spellings).map(|[spelling, _]| spelling).filter(|text| !text.is_empty()).collect()
+}
+
+impl Reading {
+    fn of(text: &str, separators: &[char]) -> Self {
+        let text = text.strip_prefix('/').unwrap_or(text);
+        let parts: Vec<Part> = text.split(separators).map(Part::of).collect();
+        let climbs = parts.iter().any(|part| part.spellings.iter().any(|spelling| spelling == ".."));
+        Self { parts, climbs }
+    }
+}
+
+impl Part {
+    fn of(text: &str) -> Self {
+        let before = text.split('\0').next().unwrap_or_default();
+        let spellings = [loosest(before), loosest(text)];
+        Self {
+            skips: spellings.iter().any(|spelling| spelling.is_empty()),
+            spellings,
+            is_empty: text.is_empty(),
+            ends: text.contains(['?', '#', '\0']),
         }
     }
-    joined(&segments)
+
+    /// Whether everybody sees one segment here, and the path going on behind it.
+    pub(crate) const fn is_firm(&self) -> bool {
+        !self.skips && !self.ends
+    }
+}
+
+/// The loosest spelling of a segment, for comparison with one treated alike: cut at what starts a query, a fragment or
+/// parameters, without control characters, spaces around it and dots behind it, in lower case. `..` stays what it is.
+fn loosest(segment: &str) -> String {
+    let cut = segment.split(['?', '#', ';']).next().unwrap_or_default();
+    let plain: String = cut.chars().filter(|character| !character.is_control()).collect();
+    let trimmed = plain.trim();
+    let trimmed = if trimmed == ".." { trimmed } else { trimmed.trim_end_matches(['.', ' ']) };
+    trimmed.to_lowercase()
+}
+
+/// Decodes the escapes that can be decoded and leaves the others, as forgiving readers do.
+fn decode_leniently(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match behind {
+            [high, low, ..] if *first == b'%' => escape(*high, *low),
+            _ => None,
+        };
+        out.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    out
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::{Code, Error, Result};
-use crate::server::path;
+use crate::server::path::{self, Part, Reading};
 
 /// `METHOD /path/pattern`: a method or any, and a path whose `:name` segments match one segment and whose final `*`
 /// matches the rest, also none.
@@ -18,8 +18,8 @@ pub struct Pattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// In normal form, and in its loosest reading.
-    Literal(String, String),
+    /// In normal form, and as the segments of its loosest reading.
+    Literal(String, Vec<String>),
     /// Any one segment that is not empty.
     Any,
 }
@@ -70,17 +70,49 @@ impl Pattern {
         fit && (self.rest || parts.next().is_none())
     }
 
-    /// Whether it might speak for this path as an origin could read it; the path is a [`path::readings`] entry.
-    pub fn might_match(&self, reading: &str) -> bool {
-        let mut parts = reading.split('/').filter(|part| !part.is_empty());
-        let mut segments = self.segments.iter().filter(|segment| !segment.is_empty());
-        let fit = segments.all(|segment| {
-            parts.next().is_some_and(|part| match segment {
-                Segment::Literal(_, loosest) => loosest == part,
-                Segment::Any => true,
-            })
-        });
+    /// Whether it speaks for the same paths as another, maybe for other methods.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.segments == other.segments && self.rest == other.rest
+    }
+
+    /// Whether it speaks for the path as some origin could read it.
+    pub fn might_match(&self, reading: &Reading) -> bool {
+        let wanted = self.loosest();
+        // One entry for each number of segments that may have been found so far.
+        let mut found = Vec::from([true]);
+        found.resize(wanted.len().saturating_add(1), false);
+        for part in &reading.parts {
+            let mut next: Vec<bool> = found.iter().map(|reached| *reached && part.skips).collect();
+            for ((segment, reached), after) in wanted.iter().zip(&found).zip(next.iter_mut().skip(1)) {
+                *after |= *reached && fits(*segment, part);
+            }
+            let complete = |states: &[bool]| states.last().copied().unwrap_or(false);
+            if (self.rest && complete(&found)) || (part.ends && complete(&next)) {
+                return true;
+            }
+            found = next;
+        }
+        found.last().copied().unwrap_or(false)
+    }
+
+    /// Whether it speaks for the path as any origin would read it that agrees on this reading's segments.
+    pub fn must_match(&self, reading: &Reading) -> bool {
+        let wanted = self.loosest();
+        let mut parts = reading.parts.iter();
+        let fit = wanted.iter().all(|segment| parts.next().is_some_and(|part| part.is_firm() && fits(*segment, part)));
         fit && (self.rest || parts.next().is_none())
+    }
+
+    /// The segments as readings are compared with them; none stands for any one.
+    fn loosest(&self) -> Vec<Option<&str>> {
+        let mut wanted = Vec::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(_, loosest) => wanted.extend(loosest.iter().map(|text| Some(text.as_str()))),
+                Segment::Any => wanted.push(None),
+            }
+        }
+        wanted
     }
 
     /// The path, if it is one: no parameters and no rest.
@@ -98,11 +130,6 @@ impl Pattern {
 }
 
 impl Segment {
-    /// Whether it is what a trailing slash leaves.
-    fn is_empty(&self) -> bool {
-        matches!(self, Self::Literal(exact, _) if exact.is_empty())
-    }
-
     fn parse(text: &str) -> Result<Self> {
         let fault = |what: &str| Error::new(Code::GateConfig, what);
         if text.starts_with(':') {
@@ -116,7 +143,14 @@ impl Segment {
         if exact.contains('/') || (exact.is_empty() && !text.is_empty()) {
             return Err(fault("a segment is not a valid path"));
         }
-        let reading = path::readings(&full).pop().unwrap_or_default();
-        Ok(Self::Literal(exact.into(), reading.trim_start_matches('/').into()))
+        Ok(Self::Literal(exact.into(), path::loosest_segments(&full)))
+    }
+}
+
+/// Whether a part of a reading may be this segment of a pattern.
+fn fits(segment: Option<&str>, part: &Part) -> bool {
+    match segment {
+        Some(literal) => part.spellings.iter().any(|spelling| spelling == literal),
+        None => !part.is_empty,
     }
 }
