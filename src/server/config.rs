@@ -278,7 +278,7 @@ impl Config {
         let pay_to = recipient(&wire.pay_to, "payTo")?;
         let public_origin = wire.public_origin.trim_end_matches('/').to_string();
         let host = url::host(&public_origin).map_err(|_| fault("publicOrigin", "expected https://host"))?;
-        if !public_origin.ends_with(host) {
+        if public_origin.split_once("://").is_none_or(|(_, rest)| rest != host) {
             return Err(fault("publicOrigin", "expected scheme and host, without a path"));
         }
         if let Origin::Url(url) = &wire.origin {

@@ -17,6 +17,10 @@ use crate::error::{Code, Error, Result};
 /// How deep arrays and objects may nest in any message.
 pub const MAX_DEPTH: u8 = 32;
 
+/// The key by which serde_json carries text verbatim between its own parts. In a message it would make a tree of a string
+/// here, and of nothing elsewhere.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
 /// A JSON value whose text is kept as it came: what must be echoed is echoed to the byte.
 #[derive(Clone)]
 pub struct Verbatim(Box<RawValue>);
@@ -101,7 +105,8 @@ pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Refuses what two readers may read differently: a repeated key, a lone surrogate, nesting beyond [`MAX_DEPTH`].
+/// Refuses what two readers may read differently: a repeated key, a lone surrogate, nesting beyond [`MAX_DEPTH`], a key
+/// with a meaning to one reader only.
 ///
 /// # Errors
 /// `code` with the position of the fault.
@@ -197,9 +202,13 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let Self(inner) = self.inner()?;
         let mut seen = BTreeSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            entries.next_value_seed(self.inner()?)?;
+            if key == RAW_VALUE {
+                return Err(de::Error::custom("a key that is not data"));
+            }
+            entries.next_value_seed(Self(inner))?;
             if !seen.insert(key) {
                 return Err(de::Error::custom("a key stands twice in one object"));
             }
