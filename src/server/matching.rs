@@ -9,15 +9,16 @@ use crate::error::{Code, Result};
 use crate::server::offer::Listing;
 use crate::types::json::{equal, subset};
 use crate::types::payload::PaymentPayload;
-use crate::types::required::Offer;
+use crate::types::required::{Offer, Version};
 
 /// The offer this payment accepts: the gate's own terms, never the payer's copy of them.
 ///
 /// # Errors
-/// `No matching payment requirements`.
+/// `No matching payment requirements`; `invalid_payload` when what it echoes is no offer at all.
 pub fn accepted<'a>(listing: &'a Listing, payment: &PaymentPayload) -> Result<&'a Offer> {
     let found = match payment {
         PaymentPayload::V2(v2) => {
+            Offer::read(v2.accepted.clone(), Version::V2, Code::InvalidPayload)?;
             let accepted = v2.accepted.value();
             listing.offers.iter().find(|offer| echoes(&offer.verbatim.value(), &accepted))
         }

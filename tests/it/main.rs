@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod crypto;
+mod differential;
+mod fuzzed;
 mod gating;
 mod paying;
 mod pricing;

@@ -1,0 +1,83 @@
+// Our gate in raw workerd for one file of tests, with a config, secrets and servers of its own, on the world's chain.
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { privateKeyToAccount } from "viem/accounts";
+
+import { gateService } from "../../interop/lib/gate.mjs";
+import { startWorkerd } from "../../interop/lib/workerd.mjs";
+import { fund, mint } from "../../support/chain.mjs";
+import { world } from "../../support/world.mjs";
+
+export const chain = world();
+export const TOKEN = "a-token-for-the-facilitator-api";
+
+/** A key nobody else has. */
+export const freshKey = () => `0x${randomBytes(32).toString("hex")}`;
+
+/** A payer with some test USDC (in atomic units; one dollar if nothing is said). */
+export async function freshPayer(amount = 1_000_000n) {
+  const key = freshKey();
+  await mint(chain.rpc, chain.asset, privateKeyToAccount(key).address, amount);
+  return key;
+}
+
+/** A relayer's key with coin for its gas. */
+export async function freshRelayer(wei) {
+  const key = freshKey();
+  await fund(chain.rpc, privateKeyToAccount(key).address, wei);
+  return key;
+}
+
+/** The parts of a config that tests rarely care for. */
+export function config(origin, network, routes, more = {}) {
+  return {
+    publicOrigin: "http://gate.test",
+    origin: { url: origin.url },
+    payTo: chain.payTo,
+    networks: { [chain.network]: network },
+    default: "deny",
+    routes,
+    ...more,
+  };
+}
+
+/** A network that the gate settles on itself. */
+export const embedded = { rpc: ["secret:RPC_URL"], facilitator: "embedded", relayer: "secret:RELAYER_KEY" };
+
+/** A network that others settle on. */
+export const remote = (...facilitators) => ({ facilitator: facilitators.map(({ url }) => ({ url })) });
+
+/**
+ * Starts a gate. `config` may be an object or, to be wrong on purpose, text.
+ * @returns {Promise<{url: string, log: () => string, relayer: string, stop: () => Promise<void>}>} `relayer` is an address
+ */
+export async function startGate(config, secrets = {}, change = (service) => service) {
+  const key = secrets.RELAYER_KEY ?? (await freshRelayer());
+  const vars = { RPC_URL: chain.rpc, RELAYER_KEY: key, FACILITATOR_TOKEN: TOKEN, ...secrets };
+  const service = gateService(config, vars);
+  if (typeof config === "string") service.modules.find(({ name }) => name === "gate.json").text = config;
+  const gate = await startWorkerd([change(service)], { verbose: true });
+  return { ...gate, relayer: privateKeyToAccount(key).address };
+}
+
+/**
+ * Sends bytes as they are and reads one response: a target that `fetch` would tidy, a header it would refuse.
+ * @returns {Promise<{status: number, headers: Headers, body: string}>}
+ */
+export async function raw(url, head, body = "") {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  await once(socket, "connect");
+  socket.setEncoding("latin1");
+  socket.end(`${head.join("\r\n")}\r\nHost: gate.test\r\nConnection: close\r\n\r\n${body}`, "latin1");
+  let received = "";
+  for await (const piece of socket) received += piece;
+  const at = received.indexOf("\r\n\r\n");
+  const [line, ...fields] = received.slice(0, at).split("\r\n");
+  const headers = new Headers(fields.map((field) => [field.slice(0, field.indexOf(":")), field.slice(field.indexOf(":") + 1).trim()]));
+  return { status: Number(line.split(" ")[1]), headers, body: received.slice(at + 4) };
+}
+
+/** A raw request for a target. */
+export const target = (url, path, { method = "GET", headers = [] } = {}) => raw(url, [`${method} ${path} HTTP/1.1`, ...headers]);
