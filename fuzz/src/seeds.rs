@@ -78,6 +78,7 @@ const PATHS: &[&str] = &[
     "/all/free%2F..%2Fx",
     "/API/dear%00/",
     "/%00api%2Fpaid%25zz",
+    "/api/item/x/..%1F../dee/",
 ];
 
 fn settlement() -> Vec<Vec<u8>> {

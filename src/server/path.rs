@@ -186,9 +186,13 @@ impl Part {
 fn loosest(segment: &str) -> String {
     let cut = segment.split(['?', '#', ';']).next().unwrap_or_default();
     let plain: String = cut.chars().filter(|character| !character.is_control()).collect();
-    let trimmed = plain.trim();
-    let trimmed = if trimmed == ".." { trimmed } else { trimmed.trim_end_matches(['.', ' ']) };
-    trimmed.to_lowercase()
+    let visible: String = plain.chars().filter(|character| !character.is_whitespace()).collect();
+    let dots = visible.len() > 1 && visible.bytes().all(|byte| byte == b'.');
+    // Dots among what cannot be seen climb for those who drop the one before the other.
+    if dots && (visible.len() == 2 || visible != cut) {
+        return "..".into();
+    }
+    plain.trim().trim_end_matches(['.', ' ']).to_lowercase()
 }
 
 /// Decodes the escapes that can be decoded and leaves the others, as forgiving readers do.
