@@ -22,6 +22,7 @@ use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
 use crate::evm::reads::{Answer, Log, Read, Receipt};
 use crate::scheme::exact;
+use crate::types::amount::Amount;
 use crate::types::facilitator::{FacilitatorRequest, SettleResponse, SupportedKind, SupportedResponse, VerifyResponse};
 use crate::types::json::{self, Verbatim};
 use crate::types::network::Network;
@@ -120,6 +121,13 @@ impl Checked {
     pub fn payer(&self) -> String {
         match self {
             Self::ExactEvm(checked) => checked.payer(),
+        }
+    }
+
+    /// What moves, in atomic units.
+    pub const fn amount(&self) -> Amount {
+        match self {
+            Self::ExactEvm(checked) => checked.terms.amount,
         }
     }
 
@@ -229,7 +237,7 @@ pub enum Settlement {
 }
 
 /// Judges another facilitator's `SettleResponse` for a payment. Success needs evidence: a transaction hash, this
-/// payer and this network; a claim without it is not believed and not refused either, but unknown.
+/// payer, this network and, if it names one, this amount; a claim without it is not believed and not refused either, but unknown.
 pub fn judge_settle(checked: &Checked, response: SettleResponse) -> Settlement {
     let transaction = response.transaction.clone();
     if !response.success {
@@ -243,7 +251,12 @@ pub fn judge_settle(checked: &Checked, response: SettleResponse) -> Settlement {
     let hash = hex::decode_array::<32>(&transaction).is_ok_and(|hash| hash != [0; 32]);
     let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&checked.payer()));
     let same_network = response.network == checked.network();
-    if hash && same_payer && same_network { Settlement::Settled(response) } else { Settlement::Unknown(transaction) }
+    let same_amount = response.amount.is_none_or(|amount| amount == checked.amount());
+    if hash && same_payer && same_network && same_amount {
+        Settlement::Settled(response)
+    } else {
+        Settlement::Unknown(transaction)
+    }
 }
 
 /// Bytes as hex in what is kept.

@@ -67,8 +67,7 @@ pub fn reads(relayer: Address) -> Vec<Read> {
 /// The fee allows for two full blocks before this one: twice the base fee, and the node's priority fee.
 ///
 /// # Errors
-/// `gate_chain_fault` for answers of other questions, `invalid_network` when the node is on another chain,
-/// `facilitator_fee_cap` above the cap, `facilitator_relayer_unavailable` when the key cannot pay for gas.
+/// `gate_chain_fault` for answers of other questions and when the node is on another chain, `facilitator_fee_cap` above the cap, `facilitator_relayer_unavailable` when the key cannot pay for gas.
 pub fn plan(
     account: &Account,
     call: &SettleCall,
@@ -87,7 +86,7 @@ pub fn plan(
         return Err(Code::GateChainFault.into());
     };
     if chain.to_u64() != Some(chain_id) {
-        return Err(Error::new(Code::InvalidNetwork, "the node is on another chain"));
+        return Err(Error::new(Code::GateChainFault, "the node is on another chain"));
     }
     let pending = pending.to_u64().ok_or(Code::GateChainFault)?;
     let nonce = account.next_nonce.map_or(pending, |next| next.max(pending));

@@ -310,7 +310,7 @@ fn the_relayer_counts_caps_and_refuses() {
     // What was sent from here counts before the node knows it; what was sent elsewhere counts when the node does.
     assert_eq!(next(account, &answers(84_532, 5, 100, rich)).unwrap().0.nonce, 6);
     assert_eq!(next(account, &answers(84_532, 9, 100, rich)).unwrap().0.nonce, 9);
-    assert_eq!(next(account, &answers(1, 5, 100, rich)), Err(Code::InvalidNetwork));
+    assert_eq!(next(account, &answers(1, 5, 100, rich)), Err(Code::GateChainFault));
     assert_eq!(next(account, &answers(84_532, 5, 499, rich)), Err(Code::FacilitatorFeeCap));
     assert_eq!(next(account, &answers(84_532, 5, u128::MAX, rich)), Err(Code::FacilitatorFeeCap));
     let cost = 203 * u128::from(call.gas_limit);
