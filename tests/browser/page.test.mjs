@@ -181,6 +181,40 @@ describe("the page", () => {
     }),
   );
 
+  test("a page that means harm runs nothing, asks nobody and goes nowhere", async () => {
+    const { tab, faults, requests, close } = await openPage(browser, w);
+    const page = on(tab);
+    const body = `<!doctype html><title>harm</title><h1>Harm</h1>
+      <script>top.document.title = "taken"; new Image().src = "${w.origin}/from-script"</script>
+      <img src="${w.origin}/from-image" onerror="top.document.title = 'taken'">
+      <link rel="stylesheet" href="${w.origin}/from-style">
+      <meta http-equiv="refresh" content="0;url=${w.origin}/from-refresh">
+      <a href="${w.origin}/from-link" target="_top">A link</a>`;
+    await tab.route(at("/free"), (route) =>
+      route.fulfill({ contentType: "text/html", headers: { "access-control-allow-origin": "*" }, body }),
+    );
+    try {
+      const title = await tab.title();
+      await page.pick("/free");
+      await page.pay();
+      const inside = tab.frameLocator("#part-answer iframe");
+      await inside.getByRole("heading", { name: "Harm" }).waitFor();
+      await inside.getByRole("link", { name: "A link" }).click();
+      await page.pick("/quote");
+      await page.offer();
+      await tab.locator(".verdict").waitFor();
+      assert.equal(await tab.title(), title);
+      assert.deepEqual(requests.filter((url) => url.startsWith(w.origin)), []);
+      assert.equal(new URL(tab.url()).origin, w.page);
+      // What was tried is what the browser complains of: it blocked it.
+      const blocked = /Content Security Policy|sandboxed|Unsafe attempt/;
+      assert.deepEqual(faults.filter((fault) => !blocked.test(fault)), [asked("/quote")]);
+      assert.ok(faults.some((fault) => /Blocked script execution/.test(fault)), faults.join("\n"));
+    } finally {
+      await close();
+    }
+  });
+
   test(
     "an origin that fails costs nothing, and the page says so",
     visit({}, [asked("/fails"), `500 ${at("/fails")}`], async (tab, page) => {
