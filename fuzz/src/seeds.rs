@@ -79,6 +79,7 @@ const PATHS: &[&str] = &[
     "/API/dear%00/",
     "/%00api%2Fpaid%25zz",
     "/api/item/x/..%1F../dee/",
+    "/a%00pi/%25%0070aid",
 ];
 
 fn settlement() -> Vec<Vec<u8>> {

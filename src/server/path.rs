@@ -129,21 +129,33 @@ pub(crate) struct Part {
     pub(crate) ends: bool,
 }
 
-/// The ways an origin might read a path: escapes decoded not at all, once or more, a backslash as itself or as a slash.
-/// What else is read differently is left open in each [`Reading`].
+/// The ways an origin might read a path: escapes decoded not at all, once or more, control characters kept or dropped in
+/// between, a backslash as itself or as a slash. What else is read differently is left open in each [`Reading`].
 pub fn readings(path: &str) -> Vec<Reading> {
+    let mut texts: Vec<String> = Vec::new();
+    for drops in [false, true] {
+        let mut text = path.to_string();
+        for _ in 0..=MAX_DECODES {
+            if drops {
+                text.retain(|character| !character.is_control());
+            }
+            let decoded = String::from_utf8_lossy(&decode_leniently(&text)).into_owned();
+            let settled = decoded == text;
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+            if settled {
+                break;
+            }
+            text = decoded;
+        }
+    }
     let mut out = Vec::new();
-    let mut text = path.to_string();
-    for _ in 0..=MAX_DECODES {
-        out.push(Reading::of(&text, &['/']));
+    for text in &texts {
+        out.push(Reading::of(text, &['/']));
         if text.contains('\\') {
-            out.push(Reading::of(&text, &['/', '\\']));
+            out.push(Reading::of(text, &['/', '\\']));
         }
-        let decoded = String::from_utf8_lossy(&decode_leniently(&text)).into_owned();
-        if decoded == text {
-            break;
-        }
-        text = decoded;
     }
     out
 }

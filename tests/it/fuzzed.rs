@@ -150,6 +150,7 @@ fn what_an_origin_may_climb_to_is_not_forwarded() {
         "/api/x/..%1F../paid",
         // Some drop what is no character and go on, some end there, some decode what they can.
         "/%00api%2Fpaid",
+        "/api/%25%0970aid",
         "/%25zz%252F..%252Fapi%252Fpaid",
         // The name of a shop may be anything.
         "/%3Fa%2Fdoor",
