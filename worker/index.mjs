@@ -37,6 +37,7 @@ function abandon(reason) {
 function call(env, work) {
   try {
     if (!open) {
+      gate.begin();
       gate.open(config, env, () => lose("the module panicked"));
       open = true;
     }
@@ -105,7 +106,7 @@ export class Relayer extends DurableObject {
     return (await sent) ?? wait(call(env, () => gate.relayer_wait(ctx.storage, order)));
   }
 
-  /** Some text, if a request could still be served for an order's payment. */
+  /** The text of a reply that says whether a request could still be served for an order's payment. */
   holds(order) {
     return call(this.env, () => gate.relayer_holds(this.ctx.storage, order));
   }

@@ -120,6 +120,20 @@ impl Reply {
         Self::Unsent { reason: code.as_str().into() }
     }
 
+    /// Whether an order can still be served; none means that the relayer could not be asked.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn held(reply: Option<&str>) -> Result<()> {
+        match reply.map(|text| json::read(text, Code::GateInternal)) {
+            Some(Ok(Self::Pending { .. })) => Ok(()),
+            Some(Ok(Self::Unsent { reason })) => {
+                Err(Code::parse(&reason).unwrap_or(Code::UnexpectedSettleError).into())
+            }
+            _ => Err(Code::FacilitatorRelayerUnavailable.into()),
+        }
+    }
+
     /// Writes a reply.
     pub fn write(&self) -> String {
         json::write(self)
@@ -180,6 +194,15 @@ pub enum Approach {
     Wait(Record),
 }
 
+/// Whether a request could be served for what is kept of a payment, without claiming it.
+pub fn holds(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Reply {
+    match approach(kept, order, now) {
+        Approach::Reply(reply) => reply,
+        Approach::Wait(record) => Reply::Pending { transaction: record.transaction },
+        Approach::Send => Reply::unsent(Code::ExactEvmNonceUsed),
+    }
+}
+
 /// Decides what an order leads to, given what is kept of its payment.
 pub fn approach(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Approach {
     let Some(mut record) = kept else {
@@ -195,8 +218,10 @@ pub fn approach(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Approa
         return Approach::Reply(Reply::unsent(Code::ExactEvmNonceUsed));
     }
     if order.purpose == Purpose::Serve {
+        // Served for long, or just now by another request that saw it unused as this one did.
+        let used = if order.begun_only { Code::ExactEvmNonceUsed } else { Code::DuplicatePayment };
         if record.served || record.claimed > now {
-            return Approach::Reply(Reply::unsent(Code::DuplicatePayment));
+            return Approach::Reply(Reply::unsent(if record.served { used } else { Code::DuplicatePayment }));
         }
         record.claimed = now.plus(CLAIM);
     }

@@ -155,7 +155,7 @@ pub fn sent(answer: &Answer, hash: &Bytes32) -> Result<Sent> {
 pub enum Follow {
     /// The node has it, or may have it: its receipt is looked for.
     Wait,
-    /// Its nonce is used by another transaction: the record goes, and another is planned.
+    /// Its nonce is used by another transaction: the record goes, and another is planned from what the node knows now.
     Replan,
     /// It cannot be mined: the record goes, and the account is as it was before.
     Withdraw,

@@ -33,11 +33,10 @@ pub(crate) async fn verify<'g>(env: &JsValue, gate: &Gate, sale: &Sale<'g>) -> R
     match &sale.network.facilitator {
         Facilitator::Embedded(_) => {
             let (order, sender, standing) = judge(sale.network, &sale.checked, Purpose::Serve).await?;
-            match standing {
-                Standing::Good => Ok(Verified::Embedded(order, sender)),
-                Standing::Used if relayer::holds(env, &order, &sender).await => Ok(Verified::Embedded(order, sender)),
-                Standing::Used => Err(Code::ExactEvmNonceUsed.into()),
+            if standing == Standing::Used {
+                relayer::holds(env, &order, &sender).await?;
             }
+            Ok(Verified::Embedded(order, sender))
         }
         Facilitator::Remote(list) => {
             let message = gate.facilitator_request(sale)?;

@@ -34,8 +34,13 @@ thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
 }
 
+/// The first call of an instance. It takes nothing: the call that replaces a lost instance would leave what it is given
+/// in the memory of the old one.
+#[wasm_bindgen]
+pub fn begin() {}
+
 /// Reads the configuration, with secrets from the environment. `failed` is called when the instance is lost; the next
-/// call of any function gets a new one, which is to be opened again.
+/// call, which must be [`begin`], gets a new one.
 #[wasm_bindgen]
 pub fn open(config: &str, env: &JsValue, failed: Function) {
     panic::set_hook(Box::new(move |_| {
@@ -56,7 +61,7 @@ pub fn open(config: &str, env: &JsValue, failed: Function) {
     GATE.with(|cell| *cell.get_or_init(|| gate));
 }
 
-/// Gives the instance up: the next call of any function gets a new one.
+/// Gives the instance up: the next call, which must be [`begin`], gets a new one.
 #[wasm_bindgen]
 pub fn close() {
     wasm_bindgen::handler::schedule_reinit();
@@ -114,11 +119,11 @@ pub fn relayer_wait(storage: Storage, order: String) -> Promise {
     })
 }
 
-/// Inside the relayer's object: something, if a request could still be served for the payment of an order.
+/// Inside the relayer's object: a reply that says whether a request could still be served for an order's payment.
 #[wasm_bindgen]
-pub fn relayer_holds(storage: Storage, order: &str) -> Option<String> {
-    let (_, store) = opened(storage).ok()?;
-    relayer::held(&store, order).ok()?.then(|| "held".into())
+pub fn relayer_holds(storage: Storage, order: &str) -> String {
+    let reply = opened(storage).and_then(|(_, store)| relayer::held(&store, order));
+    reply.unwrap_or_else(|error| Reply::unsent(error.code())).write()
 }
 
 /// Inside the relayer's object: its alarm.

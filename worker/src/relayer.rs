@@ -40,11 +40,15 @@ pub(crate) async fn settle(env: &JsValue, order: &Order, sender: &Sender, checke
 }
 
 /// Whether the relayer settled, or is settling, this very payment and nobody was served for it.
-pub(crate) async fn holds(env: &JsValue, order: &Order, sender: &Sender) -> bool {
-    let Some(Ok(promise)) = object(env, order, sender).map(|stub| stub.holds(&order.write())) else {
-        return false;
+///
+/// # Errors
+/// Why no request can be served for it.
+pub(crate) async fn holds(env: &JsValue, order: &Order, sender: &Sender) -> Result<(), Error> {
+    let reply = match object(env, order, sender).map(|stub| stub.holds(&order.write())) {
+        Some(Ok(promise)) => answer(promise).await,
+        _ => None,
     };
-    answer(promise).await.is_some()
+    Reply::held(reply.as_deref())
 }
 
 fn object(env: &JsValue, order: &Order, sender: &Sender) -> Option<RelayerStub> {
@@ -58,11 +62,10 @@ async fn answer(promise: Promise) -> Option<String> {
     JsFuture::from(promise).await.ok()?.as_string()
 }
 
-/// Inside: whether there is a record that a request could still be served for.
-pub(crate) fn held(store: &Store, order: &str) -> Result<bool, Error> {
+/// Inside: whether a request could still be served for an order's payment.
+pub(crate) fn held(store: &Store, order: &str) -> Result<Reply, Error> {
     let order = Order::read(order)?;
-    let kept = store.record(&order.identity)?;
-    Ok(matches!(order::approach(kept, &order, js::now()), Approach::Wait(_)))
+    Ok(order::holds(store.record(&order.identity)?, &order, js::now()))
 }
 
 /// Inside, one at a time: sends what an order asks for, unless that was done. None means that a receipt is to be
@@ -100,14 +103,14 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         store.keep(&order.identity, &record)?;
         store.wake(js::now().plus(ALARM)).await;
         let answers = chain::ask_one(node, &[record.send()]).await;
-        match relayer::follow(answers.as_deref(), &hash) {
-            Follow::Wait => return Ok(None),
-            Follow::Replan => store.forget(&order.identity)?,
-            Follow::Withdraw => {
-                store.forget(&order.identity)?;
-                store.keep_account(&before)?;
-                return Err(Code::FacilitatorRelayerUnavailable.into());
-            }
+        let follow = relayer::follow(answers.as_deref(), &hash);
+        if follow == Follow::Wait {
+            return Ok(None);
+        }
+        store.forget(&order.identity)?;
+        store.keep_account(&before)?;
+        if follow == Follow::Withdraw {
+            break;
         }
     }
     Err(Code::FacilitatorRelayerUnavailable.into())

@@ -23,15 +23,17 @@ const BINARY = createRequire(import.meta.url)("workerd").default;
 /**
  * Starts workerd with some services; the first one gets the socket.
  * @param {Service[]} services
- * @param {{cpu?: number, verbose?: boolean}} [options] `cpu` pins the process to one core
+ * @param {{cpu?: number, verbose?: boolean, storage?: string}} [options] `cpu` pins the process to one core; `storage` is a
+ *   directory for the Durable Objects that outlives the process
  * @returns {Promise<{url: string, pid: number, spawned: bigint, log: () => string, stop: () => Promise<void>}>} `spawned`
  *   is the monotonic nanosecond at which the process was started
  */
-export async function startWorkerd(services, { cpu, verbose = false } = {}) {
+export async function startWorkerd(services, { cpu, verbose = false, storage } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "workerd-"));
-  await mkdir(join(dir, "objects"));
+  const objects = storage ?? join(dir, "objects");
+  await mkdir(objects, { recursive: true });
   const config = join(dir, "config.capnp");
-  await writeFile(config, await configText(services, dir));
+  await writeFile(config, await configText(services, dir, objects));
 
   const args = ["serve", config, "--experimental", "--control-fd=3", ...(verbose ? ["--verbose"] : [])];
   const [command, all] = cpu === undefined ? [BINARY, args] : ["taskset", ["-c", String(cpu), BINARY, ...args]];
@@ -56,14 +58,14 @@ export async function startWorkerd(services, { cpu, verbose = false } = {}) {
 const text = (value) => JSON.stringify(value); // Cap'n Proto's text strings take JSON's escapes
 const list = (items) => `[${items.join(", ")}]`;
 
-async function configText(services, dir) {
+async function configText(services, dir, objects) {
   const rendered = await Promise.all(services.map((service) => serviceText(service, dir)));
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = ${list([
     ...rendered,
     `(name = "network", network = (allow = ["public", "private"]))`,
-    `(name = "disk", disk = (path = ${text(join(dir, "objects"))}, writable = true))`,
+    `(name = "disk", disk = (path = ${text(objects)}, writable = true))`,
   ])},
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = ${text(services[0].name)})]
 );

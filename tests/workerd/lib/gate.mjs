@@ -49,15 +49,16 @@ export const embedded = { rpc: ["secret:RPC_URL"], facilitator: "embedded", rela
 export const remote = (...facilitators) => ({ facilitator: facilitators.map(({ url }) => ({ url })) });
 
 /**
- * Starts a gate. `config` may be an object or, to be wrong on purpose, text.
+ * Starts a gate. `config` may be an object or, to be wrong on purpose, text. `change` may change the service before it
+ * starts; `storage` is a directory that outlives it.
  * @returns {Promise<{url: string, log: () => string, relayer: string, stop: () => Promise<void>}>} `relayer` is an address
  */
-export async function startGate(config, secrets = {}, change = (service) => service) {
+export async function startGate(config, secrets = {}, { change = (service) => service, storage } = {}) {
   const key = secrets.RELAYER_KEY ?? (await freshRelayer());
   const vars = { RPC_URL: chain.rpc, RELAYER_KEY: key, FACILITATOR_TOKEN: TOKEN, ...secrets };
   const service = gateService(config, vars);
   if (typeof config === "string") service.modules.find(({ name }) => name === "gate.json").text = config;
-  const gate = await startWorkerd([change(service)], { verbose: true });
+  const gate = await startWorkerd([change(service)], { verbose: true, storage });
   return { ...gate, relayer: privateKeyToAccount(key).address };
 }
 

@@ -78,7 +78,7 @@ export async function startNode(behind) {
     const calls = JSON.parse(body);
     node.batches.push(calls.map(({ method }) => method));
     for (const { method, params } of calls) if (method === "eth_sendRawTransaction") node.sent.push(params[0]);
-    let said = node.meddle?.(calls, response);
+    let said = await node.meddle?.(calls, response);
     if (said === null) return;
     if (said === undefined) {
       const answer = await fetch(behind, { method: "POST", headers: { "content-type": "application/json" }, body });

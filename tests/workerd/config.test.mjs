@@ -1,0 +1,173 @@
+// Configurations: the schema and the gate agree on what is one, and a gate without one sells and serves nothing.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import Ajv from "ajv/dist/2020.js";
+
+import { config, embedded, startGate } from "./lib/gate.mjs";
+import { startOrigin } from "./lib/servers.mjs";
+
+const part = (name) => readFile(new URL(`../../worker/${name}`, import.meta.url), "utf8");
+const ASSET = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const OTHER = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+
+let origin, valid, base;
+before(async () => {
+  origin = await startOrigin();
+  valid = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(JSON.parse(await part("gate.schema.json")));
+  base = config(origin, embedded, [
+    { match: "GET /free", free: true },
+    { match: "GET /paid", price: "$0.01" },
+  ]);
+});
+after(() => origin?.stop());
+
+/** What a gate with this config makes of requests that another would serve, sell or deny. */
+async function run(text, secrets) {
+  const gate = await startGate(text, secrets);
+  const answers = [];
+  for (const [path, method] of [["/free", "GET"], ["/paid", "GET"], ["/elsewhere", "GET"], ["/paid", "OPTIONS"]]) {
+    const answer = await fetch(gate.url + path, { method });
+    answers.push({ status: answer.status, text: await answer.text() });
+  }
+  await gate.stop();
+  return { answers, log: gate.log() };
+}
+
+/** Every request is answered 500 with nothing but the code, the origin is not asked, the log says why, once. */
+async function refused(text, what, secrets) {
+  origin.seen.length = 0;
+  const { answers, log } = await run(text, secrets);
+  for (const { status, text: said } of answers) {
+    assert.equal(status, 500, what);
+    assert.deepEqual(JSON.parse(said), { error: "gate_invalid_config", message: "the gate's configuration is not valid" }, what);
+  }
+  assert.deepEqual(origin.seen, [], what);
+  assert.equal(log.split("gate_invalid_config").length - 1, 1, `${what}: ${log}`);
+  return log;
+}
+
+async function accepted(text, what) {
+  const { answers, log } = await run(text);
+  assert.ok(answers.every(({ status }) => status !== 500), `${what}: ${log}`);
+}
+
+const route = (more) => ({ routes: [{ match: "GET /paid", ...more }] });
+const network = (more) => ({ networks: { "eip155:84532": { ...embedded, ...more } } });
+const others = (facilitator, more) => ({ networks: { "eip155:84532": { facilitator, ...more } } });
+
+test("the examples are valid, for the schema and for the gate", async () => {
+  const secrets = { RPC_BASE_SEPOLIA: "https://node.test" };
+  for (const name of ["gate.json", "gate.demo.json"]) {
+    const text = await part(name);
+    assert.ok(valid(JSON.parse(text)), `${name}: ${JSON.stringify(valid.errors)}`);
+    const gate = await startGate(text, secrets);
+    assert.notEqual((await fetch(`${gate.url}/nothing`)).status, 500, `${name}: ${gate.log()}`);
+    await gate.stop();
+  }
+});
+
+test("what the schema takes, the gate takes", async () => {
+  const changes = {
+    "as it is": {},
+    "a price in a symbol": route({ price: "1 USDC" }),
+    "a price in atomic units": route({ price: { amount: "1" } }),
+    "another token": route({ price: { amount: "1", asset: OTHER, name: "Own", version: "1" }, payTo: `0x${"11".repeat(20)}` }),
+    "every field of a route": route({ price: "$1", description: "d", mimeType: "text/plain", networks: ["eip155:84532"], payTo: OTHER, maxTimeoutSeconds: 60 }),
+    "patterns": { routes: [{ match: "/any/:id/*", price: "$1" }, { match: "* /x", free: true }, { match: "POST /*", price: "$2" }] },
+    "no rules": { routes: [], default: "free" },
+    "every field of a network": network({ payTo: OTHER, contractWallets: true, maxFeePerGas: 1, rpc: ["https://node.test/key", "http://localhost:8545", "http://127.0.0.1:1"] }),
+    "others": others([{ url: "https://one.test/x/" }, { url: "http://[::1]:80", headers: { authorization: "secret:RPC_URL", plain: "x" } }]),
+    "two networks": { networks: { "eip155:84532": embedded, "eip155:8453": { facilitator: [{ url: "https://one.test" }] } } },
+    "a service": { origin: { service: "ORIGIN" } },
+    "listed pages": { cors: { origins: ["https://a.test", "https://b.test"] } },
+    "no pages": { cors: { origins: [] } },
+    "the facilitator's endpoints": { facilitatorApi: { prefix: "/x402", token: "secret:FACILITATOR_TOKEN" } },
+    "version 2 only": { v1: false },
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    const text = { ...base, ...change };
+    assert.ok(valid(text), `${what}: ${JSON.stringify(valid.errors)}`);
+    await accepted(text, what);
+  }
+});
+
+test("S-028 what the schema refuses, the gate refuses: every request gets one clear 500", async () => {
+  const { routes, default: none, ...without } = base;
+  const changes = {
+    "no routes": without,
+    "no default": { ...without, routes },
+    "another default": { ...base, default: "allow" },
+    "an unknown key": { ...base, extra: 1 },
+    "a path in the public origin": { ...base, publicOrigin: "https://a.test/x" },
+    "no scheme": { ...base, publicOrigin: "a.test" },
+    "another scheme of origin": { ...base, origin: { url: "ftp://a.test" } },
+    "userinfo": { ...base, origin: { url: "https://user:word@a.test" } },
+    "two origins": { ...base, origin: { url: "https://a.test", service: "B" } },
+    "no recipient": { ...base, payTo: "" },
+    "no networks": { ...base, networks: {} },
+    "another namespace": { ...base, networks: { "solana:x": { facilitator: "embedded" } } },
+    "a zero before the chain's number": { ...base, networks: { "eip155:08453": embedded } },
+    "embedded without a relayer": { ...base, networks: { "eip155:84532": { rpc: ["https://node.test"], facilitator: "embedded" } } },
+    "embedded without a node": { ...base, ...network({ rpc: [] }) },
+    "a key in the open": { ...base, ...network({ relayer: `0x${"11".repeat(32)}` }) },
+    "S-202 a node over plain http": { ...base, ...network({ rpc: ["http://node.test"] }) },
+    "S-169 a facilitator over plain http": { ...base, ...others([{ url: "http://one.test" }]) },
+    "S-169 a facilitator with userinfo": { ...base, ...others([{ url: "https://a:b@one.test" }]) },
+    "nobody": { ...base, ...others([]) },
+    "somebody unnamed": { ...base, ...others("other") },
+    "a price and free": { ...base, ...route({ price: "$1", free: true }) },
+    "neither": { ...base, ...route({}) },
+    "a number as price": { ...base, ...route({ price: 0.01 }) },
+    "a negative price": { ...base, ...route({ price: "$-1" }) },
+    "a price with a comma": { ...base, ...route({ price: "$1,000" }) },
+    "a price with an exponent": { ...base, ...route({ price: "1e-7" }) },
+    "a lower-case method": { ...base, routes: [{ match: "get /x", price: "$1" }] },
+    "no path": { ...base, routes: [{ match: "GET", price: "$1" }] },
+    "too little time": { ...base, ...route({ price: "$1", maxTimeoutSeconds: 1 }) },
+    "too much time": { ...base, ...route({ price: "$1", maxTimeoutSeconds: 86_400 }) },
+    "every page and some": { ...base, cors: { origins: ["*", "https://a.test"] } },
+    "a token in the open": { ...base, facilitatorApi: { prefix: "/x", token: "a-token-in-the-open" } },
+    "endpoints everywhere": { ...base, facilitatorApi: { prefix: "/", token: "secret:FACILITATOR_TOKEN" } },
+  };
+  for (const [what, text] of Object.entries(changes)) {
+    assert.ok(!valid(text), `the schema takes: ${what}`);
+    await refused(text, what);
+  }
+});
+
+test("S-028 what a schema cannot see, the gate sees", async () => {
+  const changes = {
+    "not JSON": "{",
+    "nothing": "",
+    "a key twice": JSON.stringify(base).replace('"default":"deny"', '"default":"deny","default":"free"'),
+    "S-077 a price of nothing": { ...base, ...route({ price: "$0" }) },
+    "S-077 a price finer than the token": { ...base, ...route({ price: "$0.0000001" }) },
+    "S-077 no units": { ...base, ...route({ price: { amount: "0" } }) },
+    "an unknown symbol": { ...base, ...route({ price: "1 DOGE" }) },
+    "a token without its domain": { ...base, ...route({ price: { amount: "1", asset: OTHER } }) },
+    "S-078 a wrong checksum": { ...base, payTo: ASSET.replace("0x036Cb", "0x036cb") },
+    "S-340 nobody is paid": { ...base, payTo: `0x${"0".repeat(40)}` },
+    "S-340 the token is paid": { ...base, payTo: ASSET },
+    "a route on another network": { ...base, ...route({ price: "$1", networks: ["eip155:8453"] }) },
+    "a * in the middle": { ...base, routes: [{ match: "GET /a/*/b", price: "$1" }] },
+  };
+  for (const [what, text] of Object.entries(changes)) await refused(text, what);
+});
+
+test("S-103 a secret that is missing or no key is said by name, and never shown", async () => {
+  const canary = `0x${"c0".repeat(31)}`;
+  const wrong = { "31 bytes": canary, zero: `0x${"0".repeat(64)}`, "the order": "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", "with a newline": `${canary}c0\n`, words: "canary canary" };
+  for (const [what, key] of Object.entries(wrong)) {
+    const service = (one) => ({ ...one, vars: { ...one.vars, RELAYER_KEY: key } });
+    const gate = await startGate(base, {}, { change: service });
+    const answer = await fetch(`${gate.url}/free`);
+    const said = (await answer.text()) + gate.log();
+    await gate.stop();
+    assert.equal(answer.status, 500, what);
+    assert.ok(!said.includes(key) && !said.includes("canary") && !said.includes("c0c0"), what);
+  }
+  const log = await refused({ ...base, networks: { "eip155:84532": { ...embedded, relayer: "secret:NOT_SET" } } }, "not set");
+  assert.ok(log.includes("NOT_SET"), log);
+  await refused({ ...base, facilitatorApi: { prefix: "/x", token: "secret:SHORT" } }, "a short token", { SHORT: "short" });
+});
