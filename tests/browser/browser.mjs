@@ -83,17 +83,23 @@ export function walletOf(world, { refuse = [], silent = [] } = {}) {
   return { request, calls, address: account.address, asked: (method) => calls.filter((call) => call.method === method) };
 }
 
-/** Runs in the page before anything else: the wallet announces itself, also when it is asked to. */
+/**
+ * Runs in the page before anything else: the wallet announces itself, also when it is asked to; a late one does so
+ * when the test calls `announceLate()`. `emitFromWallet(event, value)` is what a real one does by itself.
+ */
 function announce({ name, late }) {
   const icon = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" fill="#36c"/></svg>')}`;
   const info = { uuid: "8a7f5c1e-0d7b-4d0c-9d55-8d1c1a3f9e10", name, icon, rdns: "example.wallet" };
+  const listeners = [];
   const provider = {
     async request({ method, params }) {
       const { result, error } = await globalThis.walletRequest(method, params ?? []);
       if (error) throw Object.assign(new Error(error.message), { code: error.code });
       return result;
     },
+    on: (event, listener) => listeners.push([event, listener]),
   };
+  globalThis.emitFromWallet = (event, value) => listeners.filter(([name]) => name === event).forEach(([, listener]) => listener(value));
   const detail = Object.freeze({ info: Object.freeze(info), provider });
   const tell = () => globalThis.dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
   if (late) {
@@ -105,10 +111,10 @@ function announce({ name, late }) {
 }
 
 /**
- * Opens an address. Answers the tab with `faults` (console errors and exceptions; a failed request as `"402 URL"`),
+ * Opens an address; `before(tab)` runs first, `scripts` are files that run in the page before its own. Answers the tab with `faults` (console errors and exceptions; a failed request as `"402 URL"`),
  * `requests` (every address asked for) and `close()`.
  */
-export async function open(browser, url, { wallet, name = "Test Wallet", late = false, scripts = [], ...options } = {}) {
+export async function open(browser, url, { wallet, name = "Test Wallet", late = false, scripts = [], before, ...options } = {}) {
   const context = await browser.newContext({ viewport: sizes.laptop, reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(PATIENCE);
   if (wallet) {
@@ -117,6 +123,7 @@ export async function open(browser, url, { wallet, name = "Test Wallet", late = 
   }
   for (const path of scripts) await context.addInitScript({ path });
   const tab = await context.newPage();
+  await before?.(tab);
   const [faults, requests] = [[], []];
   tab.on("pageerror", (error) => faults.push(error.message));
   tab.on("request", (request) => requests.push(request.url()));

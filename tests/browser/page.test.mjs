@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 
 import { receiptOf } from "../support/chain.mjs";
 import { hits, world } from "../support/world.mjs";
-import { launch, moved, on, openPage, walletOf } from "./browser.mjs";
+import { launch, moved, on, open, openPage, walletOf } from "./browser.mjs";
 
 const w = world();
 const at = (path) => new URL(path, w.gate).href;
@@ -231,6 +231,38 @@ describe("the page", () => {
       assert.match(await tab.locator("#total").innerText(), /^0\.00\s+and 0\.01 USDC not confirmed$/);
     }),
   );
+
+  test("a payment whose answer is lost is not forgotten", async () => {
+    const { tab, faults, close } = await openPage(browser, w);
+    const page = on(tab);
+    await tab.route(at("/quote"), (route) =>
+      route.request().headers()["payment-signature"] ? route.abort("connectionreset") : route.continue(),
+    );
+    try {
+      await page.choose("Demo key");
+      await page.pick("/quote");
+      await page.pay();
+      await page.refusal().waitFor();
+      await page.ended();
+      const text = await page.refusal().innerText();
+      assert.match(text, /payer_network_fault/);
+      assert.match(text, /A payment was signed/);
+      assert.match(await tab.locator("#payments tbody").innerText(), /not confirmed/);
+      assert.match(await tab.locator("#total").innerText(), /and 0\.01 USDC not confirmed/);
+      assert.deepEqual(faults.filter((fault) => !fault.includes("ERR_CONNECTION_RESET")), [asked("/quote")]);
+    } finally {
+      await close();
+    }
+  });
+
+  test("a page without its world says what to do", async () => {
+    const { tab, close } = await open(browser, w.page, { before: (fresh) => fresh.route("**/world.json", (route) => route.fulfill({ status: 404 })) });
+    try {
+      await tab.getByRole("alert").getByText("cargo xtask serve").waitFor();
+    } finally {
+      await close();
+    }
+  });
 
   test(
     "what is free needs nobody to pay, and what is not says who is missing",

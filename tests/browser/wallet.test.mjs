@@ -114,6 +114,23 @@ describe("a wallet in the page", () => {
     assert.deepEqual(faults, [asked("/quote"), asked("/quote")]);
   });
 
+  test("that changes its account or goes away is followed", async () => {
+    const other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    const wallet = walletOf(w);
+    const faults = await visit({ wallet }, async (tab, page) => {
+      await page.choose("Test Wallet");
+      await tab.evaluate((address) => globalThis.emitFromWallet("accountsChanged", [address]), other);
+      await tab.locator("#account").getByText(other).waitFor();
+      await tab.evaluate(() => globalThis.emitFromWallet("accountsChanged", []));
+      await tab.locator("#account:empty").waitFor({ state: "attached" });
+      await page.pick("/quote");
+      await page.pay();
+      await tab.getByRole("alert").getByText("Choose who pays first").waitFor();
+      assert.deepEqual(wallet.asked("eth_signTypedData_v4"), []);
+    });
+    assert.deepEqual(faults, []);
+  });
+
   test("that comes late is listed, with its name as text and its own icon", async () => {
     const wallet = walletOf(w);
     const name = "<b>Late</b> Wallet";
