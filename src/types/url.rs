@@ -34,8 +34,8 @@ pub fn is_secure(url: &str) -> bool {
     let Ok(host) = host(url) else { return false };
     let name = if host.starts_with('[') { host.split_inclusive(']').next() } else { host.split(':').next() };
     let name = name.unwrap_or_default().to_ascii_lowercase();
-    let octets = name.split('.').filter(|part| part.parse::<u8>().is_ok()).count();
-    let dotted = name.split('.').count() == 4 && octets == 4;
+    let octet = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u8>().is_ok();
+    let dotted = name.split('.').count() == 4 && name.split('.').all(octet);
     starts_with(url, "https://")
         || name == "localhost"
         || name.ends_with(".localhost")

@@ -1,5 +1,7 @@
 //! The core's tests: vectors with their sources, and the decisions of each role.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// A sum that overflows in a test stops it, which is what a test is for.
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod crypto;
 mod differential;

@@ -46,7 +46,7 @@ fn intent(accepts: &[Value]) -> Intent {
 fn the_cheapest_allowed_offer_is_chosen() {
     // S-263; equal dollars in eighteen decimals compare as such.
     let cheap = with("/amount", json!("1"));
-    let choice = chosen(&[requirements(), cheap.clone(), requirements()], &json!({})).unwrap();
+    let choice = chosen(&[requirements(), cheap, requirements()], &json!({})).unwrap();
     assert_eq!(choice.terms.amount.to_string(), "1");
     let first = chosen(&[requirements(), requirements()], &json!({})).unwrap();
     assert_eq!(first.offer.verbatim.as_str(), offer(&requirements()).verbatim.as_str());
@@ -218,7 +218,7 @@ fn s277_receipts_are_held_against_what_was_signed() {
         SettleResponse { transaction: "0xfake".into(), ..good.clone() },
         SettleResponse { network: "eip155:8453".into(), ..good.clone() },
         SettleResponse { payer: Some(PAY_TO.into()), ..good.clone() },
-        SettleResponse { amount: Some(1_000_000_u64.into()), ..good.clone() },
+        SettleResponse { amount: Some(1_000_000_u64.into()), ..good },
     ] {
         assert!(!receipt(bad.clone(), &quote).consistent, "{bad:?}");
     }

@@ -218,6 +218,7 @@ fn urls_are_compared_by_origin() {
     for plain in [
         "http://a.example",
         "http://127.0.0.1.evil.test/",
+        "http://127.0.0.+1/",
         "http://127.evil.test",
         "ftp://localhost",
         "http://[::2]/",
