@@ -169,22 +169,21 @@ fn verdict(change: impl Fn(&mut Vec<Answer>)) -> Result<(), Code> {
     checked.conclude(&answers).map_err(|error| error.code())
 }
 
+/// A chain that answers otherwise.
+type Change<'a> = &'a dyn Fn(&mut Vec<Answer>);
+
 #[test]
 fn the_chain_has_the_last_word() {
     let number = |value: u64| Answer::Bytes(Amount::from(value).to_be_bytes().to_vec());
     let reverted = || Answer::Reverted("execution reverted".into());
+    let nameless = || Answer::Bytes([Amount::from(32_u64).to_be_bytes(), [0; 32]].concat());
     verdict(|_| {}).unwrap();
-    let cases: [(&dyn Fn(&mut Vec<Answer>), Code); 9] = [
+    let cases: [(Change<'_>, Code); 9] = [
         (&|a| a[0] = Answer::Bytes(vec![]), Code::AssetNotDeployed),
         (&|a| a[2] = reverted(), Code::ExactEvmEip3009NotSupported),
         (&|a| a[2] = Answer::Bytes(vec![]), Code::ExactEvmEip3009NotSupported),
         (&|a| a[2] = number(1), Code::ExactEvmNonceUsed),
-        (
-            &|a| {
-                (a[1], a[3]) = (reverted(), Answer::Bytes([&Amount::from(32_u64).to_be_bytes()[..], &[0; 32]].concat()))
-            },
-            Code::ExactEvmTokenName,
-        ),
+        (&|a| (a[1], a[3]) = (reverted(), nameless()), Code::ExactEvmTokenName),
         (&|a| (a[1], a[4]) = (reverted(), a[3].clone()), Code::ExactEvmTokenVersion),
         (&|a| (a[1], a[5]) = (reverted(), number(9_999)), Code::ExactEvmInsufficientBalance),
         (&|a| a[5] = number(9_999), Code::ExactEvmInsufficientBalance),
