@@ -3,13 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
-
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::types::amount::Amount;
 use crate::types::asset::Asset;
-use crate::types::json;
+use crate::types::json::Fields;
 use crate::types::network::Network;
 
 /// Whole dollars and cents that one payment may cost when the policy does not say: small enough to lose.
@@ -34,23 +32,6 @@ pub struct Policy {
     pub contract_wallet: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WirePolicy {
-    #[serde(default)]
-    max_per_payment: Option<String>,
-    #[serde(default)]
-    networks: Option<Vec<Network>>,
-    #[serde(default)]
-    pay_to: Option<Vec<Address>>,
-    #[serde(default)]
-    max_validity_seconds: Option<u64>,
-    #[serde(default)]
-    v1: bool,
-    #[serde(default)]
-    contract_wallet: bool,
-}
-
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -72,25 +53,27 @@ impl Policy {
     /// `payer_invalid_options` with the fault; an unknown key is one, since a limit that is not read is no limit.
     pub fn read(text: &str) -> Result<Self> {
         const CODE: Code = Code::PayerConfig;
-        let wire: WirePolicy = json::read(text, CODE)?;
+        let fields = Fields::read(text, CODE)?;
+        fields.only(&["maxPerPayment", "networks", "payTo", "maxValiditySeconds", "v1", "contractWallet"])?;
         let default = Self::default();
-        let max_per_payment = match wire.max_per_payment {
+        let max_per_payment = match fields.optional_text("maxPerPayment")? {
             Some(text) => String::from(text.trim().trim_start_matches('$').trim_start()),
             None => default.max_per_payment,
         };
         // Eighteen decimals are the most any known asset has.
         Amount::parse_tokens(&max_per_payment, 18)
             .map_err(|_| Error::new(CODE, "maxPerPayment looks like \"$0.10\""))?;
-        if wire.max_validity_seconds == Some(0) {
+        let max_validity_seconds = fields.optional_number("maxValiditySeconds")?;
+        if max_validity_seconds == Some(0) {
             return Err(Error::new(CODE, "maxValiditySeconds is at least 1"));
         }
         Ok(Self {
             max_per_payment,
-            networks: wire.networks,
-            pay_to: wire.pay_to,
-            max_validity_seconds: wire.max_validity_seconds.unwrap_or(default.max_validity_seconds),
-            v1: wire.v1,
-            contract_wallet: wire.contract_wallet,
+            networks: fields.optional_texts("networks", Network::parse)?,
+            pay_to: fields.optional_texts("payTo", Address::parse)?,
+            max_validity_seconds: max_validity_seconds.unwrap_or(default.max_validity_seconds),
+            v1: fields.optional_flag("v1")?.unwrap_or(false),
+            contract_wallet: fields.optional_flag("contractWallet")?.unwrap_or(false),
         })
     }
 

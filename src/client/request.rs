@@ -1,12 +1,9 @@
 //! What is sent: nothing that is paid already, and the payment only to where it was asked for.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
 use crate::client::policy::Policy;
 use crate::error::{Code, Error, Result};
 use crate::transport::http::{self, MAX_BODY, PAYMENT_SIGNATURE, X_PAYMENT};
-use crate::types::json;
+use crate::types::json::Fields;
 use crate::types::required::PaymentRequired;
 
 /// Refuses a request that carries a payment before it is sent. `has` says whether a header is there.
@@ -17,12 +14,6 @@ pub fn refuse_paid(has: impl Fn(&str) -> bool) -> Result<()> {
     if has(PAYMENT_SIGNATURE) || has(X_PAYMENT) { Err(Code::PayerAlreadyPaid.into()) } else { Ok(()) }
 }
 
-#[derive(Deserialize)]
-struct Named {
-    #[serde(rename = "x402Version")]
-    _x402_version: IgnoredAny,
-}
-
 /// The terms of a 402, or nothing when it is a 402 of something else.
 ///
 /// # Errors
@@ -30,7 +21,8 @@ struct Named {
 pub fn terms(header: Option<&str>, body: Option<&str>) -> Result<Option<PaymentRequired>> {
     if header.is_none() {
         let Some(body) = body.filter(|body| body.len() <= MAX_BODY) else { return Ok(None) };
-        if json::read::<Named>(body, Code::InvalidPaymentRequired).is_err() {
+        let named = Fields::read(body, Code::InvalidPaymentRequired).is_ok_and(|fields| fields.has("x402Version"));
+        if !named {
             return Ok(None);
         }
     }

@@ -29,15 +29,20 @@ impl Address {
 
     /// The address with its EIP-55 checksum.
     pub fn to_checksum(self) -> String {
-        let lower = hex::encode(&self.0);
-        let digits = lower.trim_start_matches("0x");
-        let hash = hex::encode(&keccak256(digits.as_bytes()));
-        let mut out = String::from("0x");
-        for (digit, weight) in digits.chars().zip(hash.chars().skip(2)) {
-            let upper = weight.to_digit(16).is_some_and(|weight| weight >= 8);
-            out.push(if upper { digit.to_ascii_uppercase() } else { digit });
+        let mut text = hex::encode(&self.0);
+        let hash = keccak256(text.get(2..).unwrap_or_default().as_bytes());
+        // Each byte of the hash weighs two digits, the higher half first.
+        for (place, byte) in hash.iter().take(20).enumerate() {
+            let first = place.saturating_mul(2).saturating_add(2);
+            for (at, weight) in [(first, byte >> 4), (first.saturating_add(1), byte & 0x0f)] {
+                if weight >= 8
+                    && let Some(digit) = text.get_mut(at..=at)
+                {
+                    digit.make_ascii_uppercase();
+                }
+            }
         }
-        out
+        text
     }
 
     /// The address as an ABI word.

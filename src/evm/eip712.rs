@@ -3,10 +3,12 @@
 //! A struct is described once; the digest and the `eth_signTypedData_v4` document both come from that description,
 //! so what the wallet shows and what is verified cannot drift apart.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value as Json, json};
+use serde::ser::{SerializeMap, SerializeStruct};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use crate::evm::address::Address;
 use crate::evm::hex;
@@ -64,7 +66,6 @@ impl StructType {
     pub fn encode_type(&self) -> String {
         let mut referenced = Vec::new();
         self.collect(&mut referenced);
-        referenced.sort_by_key(|other| other.name);
         let mut out = self.signature();
         for other in referenced {
             out.push_str(&other.signature());
@@ -113,14 +114,11 @@ impl StructType {
             if let Kind::Struct(inner) = kind
                 && !into.iter().any(|known| known.name == inner.name)
             {
-                into.push(inner);
+                let place = into.partition_point(|known| known.name < inner.name);
+                into.insert(place, inner);
                 inner.collect(into);
             }
         }
-    }
-
-    fn json_members(&self) -> Json {
-        self.members.iter().map(|(name, kind)| json!({ "name": name, "type": kind.name() })).collect()
     }
 }
 
@@ -131,24 +129,6 @@ impl Kind {
             Self::Struct(inner) => inner.name,
         }
     }
-}
-
-impl Value {
-    fn json(&self, kind: Kind) -> Json {
-        match (self, kind) {
-            (Self::Address(address), _) => address.to_string().into(),
-            (Self::Uint(amount), _) => amount.to_string().into(),
-            (Self::Bytes32(bytes), _) => hex::encode(bytes).into(),
-            (Self::String(text), _) => text.as_str().into(),
-            (Self::Struct(values), Kind::Struct(inner)) => struct_json(inner, values),
-            (Self::Struct(_), Kind::Plain(_)) => Json::Null,
-        }
-    }
-}
-
-fn struct_json(of: &StructType, values: &[Value]) -> Json {
-    let pairs = of.members.iter().zip(values);
-    Json::Object(pairs.map(|((name, kind), value)| (name.to_string(), value.json(*kind))).collect())
 }
 
 impl Domain {
@@ -205,31 +185,88 @@ impl TypedData {
         keccak256_all(&[&[0x19, 0x01], &self.domain.separator(), &self.primary.hash(&self.message)])
     }
 
-    /// The document for `eth_signTypedData_v4`: `types`, `domain`, `primaryType`, `message`.
+    /// The document as a tree.
     pub fn to_json(&self) -> Json {
-        let members = self.domain.members();
-        let domain_type: Json = members.iter().map(|(name, kind, _)| json!({ "name": name, "type": kind })).collect();
-        let domain: Map<String, Json> = members
-            .iter()
-            .map(|(name, kind, value)| match (*name, value) {
+        serde_json::to_value(self).unwrap_or(Json::Null)
+    }
+}
+
+/// The document for `eth_signTypedData_v4`: `types`, `domain`, `primaryType`, `message`.
+impl Serialize for TypedData {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("TypedData", 4)?;
+        document.serialize_field("types", &Types(self))?;
+        document.serialize_field("domain", &self.domain)?;
+        document.serialize_field("primaryType", self.primary.name)?;
+        document.serialize_field("message", &Message(self.primary, &self.message))?;
+        document.end()
+    }
+}
+
+impl Serialize for Domain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut domain = serializer.serialize_map(None)?;
+        for (name, kind, value) in self.members() {
+            match value {
                 // Wallets and viem take the chain id as a number.
-                ("chainId", _) => (name.to_string(), self.domain.chain_id.into()),
-                (_, value) => (name.to_string(), value.json(Kind::Plain(kind))),
-            })
-            .collect();
-        let mut types = Map::new();
-        types.insert("EIP712Domain".into(), domain_type);
-        types.insert(self.primary.name.into(), self.primary.json_members());
-        let mut referenced = Vec::new();
-        self.primary.collect(&mut referenced);
-        for other in referenced {
-            types.insert(other.name.into(), other.json_members());
+                Value::Uint(_) => domain.serialize_entry(name, &self.chain_id)?,
+                value => domain.serialize_entry(name, &Member(Kind::Plain(kind), &value))?,
+            }
         }
-        json!({
-            "types": types,
-            "domain": domain,
-            "primaryType": self.primary.name,
-            "message": struct_json(self.primary, &self.message),
-        })
+        domain.end()
+    }
+}
+
+/// The types of a document, the domain's own among them.
+struct Types<'a>(&'a TypedData);
+
+impl Serialize for Types<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let of = self.0;
+        let domain: Vec<_> = of.domain.members().iter().map(|(name, kind, _)| MemberType { name, kind }).collect();
+        let mut types = serializer.serialize_map(None)?;
+        types.serialize_entry("EIP712Domain", &domain)?;
+        let mut referenced = Vec::new();
+        of.primary.collect(&mut referenced);
+        for used in core::iter::once(of.primary).chain(referenced) {
+            let members: Vec<_> =
+                used.members.iter().map(|(name, kind)| MemberType { name, kind: kind.name() }).collect();
+            types.serialize_entry(used.name, &members)?;
+        }
+        types.end()
+    }
+}
+
+/// A member as `types` lists it.
+#[derive(Serialize)]
+struct MemberType {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+/// The values of a struct, by their names.
+struct Message<'a>(&'static StructType, &'a [Value]);
+
+impl Serialize for Message<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pairs = self.0.members.iter().zip(self.1);
+        serializer.collect_map(pairs.map(|((name, kind), value)| (name, Member(*kind, value))))
+    }
+}
+
+/// One value, as text where JSON has no type of its own.
+struct Member<'a>(Kind, &'a Value);
+
+impl Serialize for Member<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.0, self.1) {
+            (Kind::Struct(inner), Value::Struct(values)) => Message(inner, values).serialize(serializer),
+            (_, Value::Address(address)) => serializer.serialize_str(&address.to_checksum()),
+            (_, Value::Uint(amount)) => amount.serialize(serializer),
+            (_, Value::Bytes32(bytes)) => serializer.serialize_str(&hex::encode(bytes)),
+            (_, Value::String(text)) => serializer.serialize_str(text),
+            (Kind::Plain(_), Value::Struct(_)) => serializer.serialize_unit(),
+        }
     }
 }

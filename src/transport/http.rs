@@ -6,12 +6,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
+use crate::transport::base64;
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
 use crate::types::payload::PaymentPayload;
@@ -35,18 +33,9 @@ pub const MAX_RESPONSE_HEADER: usize = 64 * 1024;
 /// Bytes of a version 1 body, or of a facilitator's message, that are read.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// Written with padding, read with or without; unused bits must be zero so that one value has one text.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_encode_padding(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(false),
-);
-
 /// Encodes a JSON text for a header.
 pub fn encode(text: &str) -> String {
-    BASE64.encode(text)
+    base64::encode(text.as_bytes())
 }
 
 /// Decodes a header to its JSON text.
@@ -57,7 +46,7 @@ pub fn decode(header: &str, limit: usize, code: Code) -> Result<String> {
     if header.len() > limit {
         return Err(Code::TooLarge.into());
     }
-    let bytes = BASE64.decode(header).map_err(|_| Error::new(code, "not standard base64"))?;
+    let bytes = base64::decode(header).ok_or_else(|| Error::new(code, "not standard base64"))?;
     String::from_utf8(bytes).map_err(|_| Error::new(code, "not UTF-8"))
 }
 
@@ -111,7 +100,7 @@ pub fn settlement_header(settlement: &SettleResponse, version: Version) -> (&'st
 /// `invalid_payment_response` or `too_large`.
 pub fn read_settlement(header: &str) -> Result<SettleResponse> {
     let text = decode(header, MAX_RESPONSE_HEADER, Code::InvalidPaymentResponse)?;
-    json::read(&text, Code::InvalidPaymentResponse)
+    SettleResponse::read(&text, Code::InvalidPaymentResponse)
 }
 
 /// Encodes any message of ours for a header.

@@ -1,3 +1,4 @@
 //! How the protocol's messages travel.
 
+mod base64;
 pub mod http;

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Code;
+use crate::error::{Code, Result};
 use crate::types::amount::Amount;
-use crate::types::json::Verbatim;
+use crate::types::json::{Fields, Verbatim};
 
 /// The body of `POST /verify` and `POST /settle`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,6 +70,22 @@ pub struct SettleResponse {
 }
 
 impl SettleResponse {
+    /// Reads the JSON of a settlement.
+    ///
+    /// # Errors
+    /// `code`.
+    pub fn read(text: &str, code: Code) -> Result<Self> {
+        let fields = Fields::read(text, code)?;
+        Ok(Self {
+            success: fields.flag("success")?,
+            error_reason: fields.optional_text("errorReason")?,
+            payer: fields.optional_text("payer")?,
+            transaction: fields.text("transaction")?,
+            network: fields.text("network")?,
+            amount: fields.optional_text("amount")?.map(|amount| Amount::parse(&amount)).transpose()?,
+        })
+    }
+
     /// A settled payment.
     pub fn settled(payer: String, transaction: String, network: String) -> Self {
         Self { success: true, error_reason: None, payer: Some(payer), transaction, network, amount: None }

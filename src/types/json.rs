@@ -1,29 +1,30 @@
-//! JSON as peers sent it, and the strict reading every message goes through first.
+//! JSON as peers sent it, and the strict reading of every message.
 
-use alloc::borrow::ToOwned;
+mod fields;
+mod read;
+mod typed;
+
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Visitor};
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use self::fields::Fields;
+use self::read::{Fault, RAW_VALUE};
 use crate::error::{Code, Error, Result};
 
 /// How deep arrays and objects may nest in any message.
 pub const MAX_DEPTH: u8 = 32;
 
-/// The key by which serde_json carries text verbatim between its own parts. In a message it would make a tree of a string
-/// here, and of nothing elsewhere.
-const RAW_VALUE: &str = "$serde_json::private::RawValue";
-
 /// A JSON value whose text is kept as it came: what must be echoed is echoed to the byte.
 #[derive(Clone)]
-pub struct Verbatim(Box<RawValue>);
+pub struct Verbatim(Box<str>);
 
 impl Verbatim {
     /// Takes a JSON text that passed [`check`].
@@ -32,7 +33,7 @@ impl Verbatim {
     /// `code` when the text is not JSON, repeats a key, or nests too deep.
     pub fn parse(text: &str, code: Code) -> Result<Self> {
         check(text, code)?;
-        RawValue::from_string(text.to_owned()).map(Self).map_err(|error| malformed(code, &error))
+        Ok(Self::checked(text))
     }
 
     /// Writes a value of ours as JSON.
@@ -40,12 +41,17 @@ impl Verbatim {
     /// # Errors
     /// `gate_internal` when it cannot be written, which no type of this crate causes.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
-        serde_json::value::to_raw_value(value).map(Self).map_err(|error| malformed(Code::GateInternal, &error))
+        serde_json::to_string(value).map(|text| Self(text.into())).map_err(|_| Code::GateInternal.into())
+    }
+
+    /// Takes a text that was read strictly already.
+    fn checked(text: &str) -> Self {
+        Self(text.trim().into())
     }
 
     /// The JSON text.
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// Reads the text as a message.
@@ -53,7 +59,7 @@ impl Verbatim {
     /// # Errors
     /// `code` when the text has another shape.
     pub fn read<T: DeserializeOwned>(&self, code: Code) -> Result<T> {
-        typed(self.as_str(), code)
+        read(self.as_str(), code)
     }
 
     /// The text as a tree, for comparison. `Null` if it is not JSON, which the constructors exclude.
@@ -71,32 +77,44 @@ impl fmt::Debug for Verbatim {
 
 impl Serialize for Verbatim {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        // The JSON library writes what stands under this name as it is.
+        let mut text = serializer.serialize_struct(RAW_VALUE, 1)?;
+        text.serialize_field(RAW_VALUE, &self.0)?;
+        text.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Verbatim {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Self)
+        deserializer.deserialize_newtype_struct(typed::VERBATIM, TextVisitor)
     }
 }
 
-/// Reads a message: strict first, then typed.
+/// Takes the text of a value, from the reader of this module or from the JSON library's.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Verbatim;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Verbatim, E> {
+        Ok(Verbatim::checked(text))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Verbatim, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|text| Verbatim(text.get().into()))
+    }
+}
+
+/// Reads a message, as strictly as [`check`] does.
 ///
 /// # Errors
 /// `code` with the position of the fault.
 pub fn read<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
-    check(text, code)?;
-    typed(text, code)
-}
-
-/// Every message is an object. The reader would also take an array of the fields in their order, which no peer
-/// means and no other reader understands.
-fn typed<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
-    if !text.trim_start().starts_with('{') {
-        return Err(Error::new(code, "expected an object"));
-    }
-    serde_json::from_str(text).map_err(|error| malformed(code, &error))
+    typed::whole(text).map_err(|(fault, at)| malformed(code, text, &fault, at))
 }
 
 /// Writes a message of ours.
@@ -111,16 +129,18 @@ pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
 /// # Errors
 /// `code` with the position of the fault.
 pub fn check(text: &str, code: Code) -> Result<()> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    Strict(MAX_DEPTH).deserialize(&mut reader).map_err(|error| malformed(code, &error))?;
-    reader.end().map_err(|error| malformed(code, &error))
+    read::skim(text).map_err(|(fault, at)| malformed(code, text, &fault, at))
 }
 
 /// What went wrong and where. A payment's text may hold a signature, so of a payment only the place is told.
-fn malformed(code: Code, error: &serde_json::Error) -> Error {
+fn malformed(code: Code, text: &str, fault: &Fault, at: usize) -> Error {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.split('\n').count();
+    let column = before.rsplit('\n').next().unwrap_or_default().len();
+    let place = format!("line {line} column {column}");
     match code {
-        Code::InvalidPayload => Error::new(code, format!("line {} column {}", error.line(), error.column())),
-        _ => Error::new(code, error.to_string()),
+        Code::InvalidPayload => Error::new(code, place),
+        _ => Error::new(code, [&fault.0, " at ", &place].concat()),
     }
 }
 
@@ -145,74 +165,5 @@ pub fn subset(part: &Value, whole: &Value) -> bool {
             part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| subset(value, other)))
         }
         _ => equal(part, whole),
-    }
-}
-
-/// Walks a document and keeps nothing. The number is the nesting still allowed.
-struct Strict(u8);
-
-impl Strict {
-    fn inner<E: de::Error>(&self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested too deep"))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self.inner()?)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Self(inner) = self.inner()?;
-        let mut seen = BTreeSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if key == RAW_VALUE {
-                return Err(de::Error::custom("a key that is not data"));
-            }
-            entries.next_value_seed(Self(inner))?;
-            if !seen.insert(key) {
-                return Err(de::Error::custom("a key stands twice in one object"));
-            }
-        }
-        Ok(())
     }
 }

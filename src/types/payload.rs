@@ -2,10 +2,10 @@
 
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Code, Result};
-use crate::types::json::{self, Verbatim};
+use crate::types::json::{self, Fields, Verbatim};
 use crate::types::required::Version;
 
 /// A payment of either version, its scheme's payload not yet read.
@@ -18,7 +18,7 @@ pub enum PaymentPayload {
 }
 
 /// `PaymentPayload` of version 2. The field order is the reference's.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayloadV2 {
     /// 2.
@@ -26,17 +26,17 @@ pub struct PaymentPayloadV2 {
     /// The scheme's payload.
     pub payload: Verbatim,
     /// The server's extensions, echoed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Verbatim>,
     /// The resource, echoed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<Verbatim>,
     /// The accepted offer, echoed to the byte.
     pub accepted: Verbatim,
 }
 
 /// `PaymentPayload` of version 1.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayloadV1 {
     /// 1.
@@ -49,12 +49,6 @@ pub struct PaymentPayloadV1 {
     pub payload: Verbatim,
 }
 
-#[derive(Deserialize)]
-struct WireVersion {
-    #[serde(rename = "x402Version")]
-    x402_version: u64,
-}
-
 impl PaymentPayload {
     /// Reads the JSON of a payment.
     ///
@@ -62,10 +56,21 @@ impl PaymentPayload {
     /// `invalid_payload` when it cannot be read, `invalid_x402_version` for another version.
     pub fn read(text: &str) -> Result<Self> {
         const CODE: Code = Code::InvalidPayload;
-        let WireVersion { x402_version } = json::read(text, CODE)?;
-        match x402_version {
-            2 => json::read(text, CODE).map(Self::V2),
-            1 => json::read(text, CODE).map(Self::V1),
+        let fields = Fields::read(text, CODE)?;
+        match fields.number("x402Version")? {
+            2 => Ok(Self::V2(PaymentPayloadV2 {
+                x402_version: Version::V2.number(),
+                payload: fields.verbatim("payload")?,
+                extensions: fields.optional_verbatim("extensions"),
+                resource: fields.optional_verbatim("resource"),
+                accepted: fields.verbatim("accepted")?,
+            })),
+            1 => Ok(Self::V1(PaymentPayloadV1 {
+                x402_version: Version::V1.number(),
+                scheme: fields.text("scheme")?,
+                network: fields.text("network")?,
+                payload: fields.verbatim("payload")?,
+            })),
             _ => Err(Code::InvalidX402Version.into()),
         }
     }

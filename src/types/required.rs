@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Result};
 use crate::types::amount::Amount;
-use crate::types::json::{self, Verbatim};
+use crate::types::json::{Fields, Verbatim};
 use crate::types::network::Network;
 
 /// A version of the protocol.
@@ -73,63 +73,25 @@ pub struct Offer {
     pub verbatim: Verbatim,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireV2 {
-    scheme: String,
-    network: Network,
-    amount: Amount,
-    asset: String,
-    pay_to: String,
-    max_timeout_seconds: u64,
-    #[serde(default)]
-    extra: Option<Verbatim>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireV1 {
-    scheme: String,
-    network: String,
-    max_amount_required: Amount,
-    asset: String,
-    pay_to: String,
-    max_timeout_seconds: u64,
-    #[serde(default)]
-    extra: Option<Verbatim>,
-}
-
 impl Offer {
     /// Reads one entry of `accepts` (or `paymentRequirements`).
     ///
     /// # Errors
     /// `code` when a field is missing or of another type; `invalid_network` for an unknown version 1 name.
     pub fn read(verbatim: Verbatim, version: Version, code: Code) -> Result<Self> {
-        let terms = match version {
-            Version::V2 => {
-                let wire: WireV2 = verbatim.read(code)?;
-                PaymentRequirements {
-                    scheme: wire.scheme,
-                    network: wire.network,
-                    amount: wire.amount,
-                    asset: wire.asset,
-                    pay_to: wire.pay_to,
-                    max_timeout_seconds: wire.max_timeout_seconds,
-                    extra: wire.extra,
-                }
-            }
-            Version::V1 => {
-                let wire: WireV1 = verbatim.read(code)?;
-                PaymentRequirements {
-                    scheme: wire.scheme,
-                    network: Network::from_v1_name(&wire.network)?,
-                    amount: wire.max_amount_required,
-                    asset: wire.asset,
-                    pay_to: wire.pay_to,
-                    max_timeout_seconds: wire.max_timeout_seconds,
-                    extra: wire.extra,
-                }
-            }
+        let fields = Fields::read(verbatim.as_str(), code)?;
+        let (network, amount) = match version {
+            Version::V2 => (fields.text_as("network", Network::parse)?, "amount"),
+            Version::V1 => (Network::from_v1_name(&fields.text("network")?)?, "maxAmountRequired"),
+        };
+        let terms = PaymentRequirements {
+            scheme: fields.text("scheme")?,
+            network,
+            amount: fields.text_as(amount, Amount::parse)?,
+            asset: fields.text("asset")?,
+            pay_to: fields.text("payTo")?,
+            max_timeout_seconds: fields.number("maxTimeoutSeconds")?,
+            extra: fields.optional_verbatim("extra"),
         };
         Ok(Self { version, terms, verbatim })
     }
@@ -157,34 +119,6 @@ pub struct PaymentRequired {
 /// Offers considered in one 402; more are not read.
 pub const MAX_OFFERS: usize = 32;
 
-#[derive(Deserialize)]
-struct WireVersion {
-    #[serde(rename = "x402Version")]
-    x402_version: u8,
-}
-
-#[derive(Deserialize)]
-struct WireRequired {
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    resource: Option<Verbatim>,
-    accepts: Vec<Verbatim>,
-    #[serde(default)]
-    extensions: Option<Verbatim>,
-}
-
-#[derive(Deserialize)]
-struct WireResourceUrl {
-    url: String,
-}
-
-#[derive(Deserialize)]
-struct WireResourceV1 {
-    #[serde(default)]
-    resource: Option<String>,
-}
-
 impl PaymentRequired {
     /// Reads the JSON of a 402. Entries of `accepts` that cannot be read are counted and left out.
     ///
@@ -193,34 +127,34 @@ impl PaymentRequired {
     /// than `expected`.
     pub fn read(text: &str, expected: Version) -> Result<Self> {
         const CODE: Code = Code::InvalidPaymentRequired;
-        let WireVersion { x402_version } = json::read(text, CODE)?;
-        if x402_version != expected.number() {
+        let fields = Fields::read(text, CODE)?;
+        if fields.number("x402Version")? != u64::from(expected.number()) {
             return Err(Code::InvalidX402Version.into());
         }
-        let wire: WireRequired = json::read(text, CODE)?;
-        let total = wire.accepts.len();
+        let resource = fields.optional_verbatim("resource");
+        let mut resource_url = match &resource {
+            Some(resource) => Some(Fields::read(resource.as_str(), CODE)?.text("url")?),
+            None => None,
+        };
+        let entries = fields.list("accepts")?;
         let mut offers = Vec::new();
-        let mut resource_url = None;
-        if let Some(resource) = &wire.resource {
-            resource_url = Some(resource.read::<WireResourceUrl>(CODE)?.url);
-        }
-        for entry in wire.accepts.into_iter().take(MAX_OFFERS) {
+        for entry in entries.iter().take(MAX_OFFERS) {
             if expected == Version::V1 && resource_url.is_none() {
-                resource_url = entry.read::<WireResourceV1>(CODE).ok().and_then(|v1| v1.resource);
+                let named = Fields::read(entry, CODE).and_then(|entry| entry.optional_text("resource"));
+                resource_url = named.ok().flatten();
             }
-            if let Ok(offer) = Offer::read(entry, expected, CODE) {
-                offers.push(offer);
-            }
+            let offer = Verbatim::parse(entry, CODE).and_then(|entry| Offer::read(entry, expected, CODE));
+            offers.extend(offer.ok());
         }
-        let unread = total.saturating_sub(offers.len());
+        let unread = entries.len().saturating_sub(offers.len());
         Ok(Self {
             version: expected,
-            error: wire.error,
+            error: fields.optional_text("error")?,
             resource_url,
-            resource: wire.resource,
+            resource,
             offers,
             unread,
-            extensions: wire.extensions,
+            extensions: fields.optional_verbatim("extensions"),
         })
     }
 }

@@ -162,7 +162,7 @@ fn messages_are_objects() {
     // The fields of a settlement in their order, as an array: another reader would refuse it.
     let array = r#"[true, null, null, "0x1", "eip155:1", null]"#;
     let error = json::read::<SettleResponse>(array, Code::InvalidPaymentResponse).unwrap_err();
-    assert_eq!(error.detail(), "expected an object");
+    assert!(error.detail().starts_with("expected an object"), "{error}");
 }
 
 #[test]

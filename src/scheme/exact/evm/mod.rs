@@ -7,8 +7,7 @@ mod verify;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use authorize::authorize;
 pub use settle::{GAS_LIMIT, events, settled};
@@ -20,7 +19,7 @@ use crate::evm::eip712::Domain;
 use crate::evm::eip3009::Authorization;
 use crate::evm::hex;
 use crate::types::amount::Amount;
-use crate::types::json::Verbatim;
+use crate::types::json::{Fields, Verbatim};
 use crate::types::required::PaymentRequirements;
 
 /// Bytes of a signature that are read. Keys sign with 65; contract wallets may need more.
@@ -42,21 +41,28 @@ pub struct Terms {
 }
 
 /// The scheme's `extra`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Extra {
+#[derive(Clone, Debug, Default)]
+struct Extra {
     /// The token's EIP-712 name.
-    #[serde(default)]
-    pub name: Option<String>,
+    name: Option<String>,
     /// The token's EIP-712 version.
-    #[serde(default)]
-    pub version: Option<String>,
+    version: Option<String>,
     /// How the asset moves; absent means EIP-3009.
-    #[serde(default)]
-    pub asset_transfer_method: Option<String>,
+    asset_transfer_method: Option<String>,
     /// When the server settles; absent means `authorization`.
-    #[serde(default)]
-    pub payment_flow: Option<String>,
+    payment_flow: Option<String>,
+}
+
+impl Extra {
+    fn read(extra: &Verbatim) -> Result<Self> {
+        let fields = Fields::read(extra.as_str(), Code::ExactEvmMissingDomain)?;
+        Ok(Self {
+            name: fields.optional_text("name")?,
+            version: fields.optional_text("version")?,
+            asset_transfer_method: fields.optional_text("assetTransferMethod")?,
+            payment_flow: fields.optional_text("paymentFlow")?,
+        })
+    }
 }
 
 impl Terms {
@@ -70,7 +76,7 @@ impl Terms {
         let asset = Address::parse(&requirements.asset)?;
         let pay_to = Address::parse(&requirements.pay_to)?;
         let extra = match &requirements.extra {
-            Some(extra) => extra.read::<Extra>(Code::ExactEvmMissingDomain)?,
+            Some(extra) => Extra::read(extra)?,
             None => Extra::default(),
         };
         let method = extra.asset_transfer_method.as_deref().unwrap_or("eip3009");
@@ -101,17 +107,13 @@ pub struct Payload {
     pub signature: Vec<u8>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize)]
 struct WirePayload {
     authorization: Verbatim,
     signature: String,
-    /// A payload that names two ways of payment is read by nobody the same way twice.
-    #[serde(default, skip_serializing)]
-    permit2_authorization: Option<IgnoredAny>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireAuthorization {
     from: Address,
@@ -122,6 +124,22 @@ struct WireAuthorization {
     nonce: String,
 }
 
+/// Reads an authorization as it travels: amounts and times as decimal strings.
+///
+/// # Errors
+/// `invalid_payload`.
+pub fn read_authorization(text: &str) -> Result<Authorization> {
+    let fields = Fields::read(text, Code::InvalidPayload)?;
+    Ok(Authorization {
+        from: fields.text_as("from", Address::parse)?,
+        to: fields.text_as("to", Address::parse)?,
+        value: fields.text_as("value", Amount::parse)?,
+        valid_after: fields.text_as("validAfter", Amount::parse)?,
+        valid_before: fields.text_as("validBefore", Amount::parse)?,
+        nonce: fields.text_as("nonce", hex::decode_array)?,
+    })
+}
+
 impl Payload {
     /// Reads the `payload` of a payment.
     ///
@@ -129,20 +147,15 @@ impl Payload {
     /// `invalid_payload`.
     pub fn read(payload: &Verbatim) -> Result<Self> {
         const CODE: Code = Code::InvalidPayload;
-        let wire: WirePayload = payload.read(CODE)?;
-        if wire.permit2_authorization.is_some() || wire.signature.len() > MAX_SIGNATURE.saturating_mul(2) {
+        let fields = Fields::read(payload.as_str(), CODE)?;
+        let signature = fields.text("signature")?;
+        // A payload that names two ways of payment is read by nobody the same way twice.
+        let two_ways = fields.optional_verbatim("permit2Authorization").is_some();
+        if two_ways || signature.len() > MAX_SIGNATURE.saturating_mul(2) {
             return Err(CODE.into());
         }
-        let of: WireAuthorization = wire.authorization.read(CODE)?;
-        let authorization = Authorization {
-            from: of.from,
-            to: of.to,
-            value: of.value,
-            valid_after: of.valid_after,
-            valid_before: of.valid_before,
-            nonce: hex::decode_array(&of.nonce).map_err(|_| Error::from(CODE))?,
-        };
-        let signature = hex::decode(&wire.signature).map_err(|_| Error::from(CODE))?;
+        let authorization = read_authorization(fields.verbatim("authorization")?.as_str())?;
+        let signature = hex::decode(&signature).map_err(|_| Error::from(CODE))?;
         Ok(Self { authorization, signature })
     }
 
@@ -162,7 +175,6 @@ impl Payload {
                 nonce: hex::encode(&of.nonce),
             })?,
             signature: hex::encode(&self.signature),
-            permit2_authorization: None,
         })
     }
 
