@@ -1,5 +1,7 @@
 //! A response body, read no further than it may be.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use x402_core::transport::http::MAX_BODY;

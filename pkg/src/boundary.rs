@@ -1,5 +1,6 @@
 //! Conversions at the border: JavaScript objects may lie, throw and be of any size.
 
+use alloc::string::String;
 use js_sys::{Array, Function, JSON, JsString, Object, Promise, Reflect};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;

@@ -1,5 +1,6 @@
 //! `X402Error`: a real JavaScript `Error` with the core's code.
 
+use alloc::string::ToString;
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::retryable;
 use x402_core::error::{Code, Error};
@@ -12,6 +13,7 @@ extern "C" {
     fn new(code: &str, message: &str, retryable: bool, details: &JsValue, cause: &JsValue) -> X402Error;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 /// The error for JavaScript, with nothing beyond the core's sentence.
 pub(crate) fn fault(error: Error) -> JsValue {
     detailed(&error, &JsValue::UNDEFINED)

@@ -1,5 +1,6 @@
 //! One call: ask, read the terms, let the core decide, let the wallet sign, ask again with the payment.
 
+use alloc::string::String;
 use js_sys::{Function, Object};
 use wasm_bindgen::prelude::*;
 use x402_core::client::choose::choose;
@@ -69,7 +70,10 @@ impl Exchange<'_> {
         let answered = text_at(&self.response, "url").filter(|url| !url.is_empty());
         let answered = answered.as_deref().unwrap_or(asked);
         let version = required.version.number();
-        self.steps.tell("challenge", &[("url", asked.into()), ("x402Version", version.into()), ("offers", required.offers.len().into())]);
+        self.steps.tell(
+            "challenge",
+            &[("url", asked.into()), ("x402Version", version.into()), ("offers", required.offers.len().into())],
+        );
 
         let policy = &self.payer.options.policy;
         let choice = choose(required, policy, asked, answered).map_err(fault)?;
@@ -127,7 +131,8 @@ impl Exchange<'_> {
         let said = header(paid, PAYMENT_RESPONSE).or_else(|| header(paid, X_PAYMENT_RESPONSE));
         let receipt = object(&receipt::read(said.as_deref(), quote));
         self.payer.keep(paid, &receipt);
-        self.steps.tell("receipt", &[("status", get(paid, "status").unwrap_or(JsValue::UNDEFINED)), ("receipt", receipt)]);
+        self.steps
+            .tell("receipt", &[("status", get(paid, "status").unwrap_or(JsValue::UNDEFINED)), ("receipt", receipt)]);
     }
 }
 
@@ -172,7 +177,10 @@ async fn terms(payer: &Shared, response: &JsValue, waits: &Waits) -> Result<Opti
 
 fn status(response: &JsValue) -> Option<u16> {
     let status = get(response, "status").ok()?;
-    js_sys::BigInt::new(&status).ok().and_then(|status| u64::try_from(status).ok()).and_then(|status| u16::try_from(status).ok())
+    js_sys::BigInt::new(&status)
+        .ok()
+        .and_then(|status| u64::try_from(status).ok())
+        .and_then(|status| u16::try_from(status).ok())
 }
 
 fn header_value(response: &JsValue, name: &str) -> JsValue {

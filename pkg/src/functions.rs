@@ -1,5 +1,6 @@
 //! The protocol as functions on text: decode and encode of each message, hash, recover, verify.
 
+use alloc::string::{String, ToString};
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::read_terms;
 use x402_core::error::{Code, Error};
@@ -7,7 +8,7 @@ use x402_core::evm::eip712::TypedData;
 use x402_core::evm::hex;
 use x402_core::evm::keccak::Bytes32;
 use x402_core::evm::signature::Signature;
-use x402_core::scheme::exact::evm::{Payload, Rules, Terms, check};
+use x402_core::scheme::exact::evm::{Rules, Terms, check, read_authorization};
 use x402_core::transport::http::{self, MAX_BODY, MAX_RESPONSE_HEADER};
 use x402_core::types::facilitator::{SettleResponse, VerifyResponse};
 use x402_core::types::json::{self, Verbatim};
@@ -68,14 +69,14 @@ pub fn decode_settlement(header: &JsValue) -> Result<JsValue, JsValue> {
 pub fn encode_settlement(settlement: &JsValue) -> Result<String, JsValue> {
     const CODE: Code = Code::InvalidPaymentResponse;
     let text = json_text(settlement, MAX_MESSAGE, CODE)?;
-    let settlement: SettleResponse = json::read(&text, CODE).map_err(fault)?;
+    let settlement = SettleResponse::read(&text, CODE).map_err(fault)?;
     Ok(http::settlement_header(&settlement, Version::V2).1)
 }
 
 /// The EIP-712 document of a payment, as `eth_signTypedData_v4` takes it.
 #[wasm_bindgen(js_name = typedData)]
 pub fn typed_data(requirements: &JsValue, authorization: &JsValue) -> Result<JsValue, JsValue> {
-    Ok(parsed(&json::write(&typed(requirements, authorization)?.to_json())))
+    Ok(parsed(&json::write(&typed(requirements, authorization)?)))
 }
 
 /// The 32 bytes that a payer signs.
@@ -100,10 +101,8 @@ pub fn verify_payment(payment: &JsValue, requirements: &JsValue, now: &JsValue) 
 pub(crate) fn typed(requirements: &JsValue, authorization: &JsValue) -> Result<TypedData, JsValue> {
     let terms = Terms::read(&read_offer(requirements)?.terms).map_err(fault)?;
     let text = json_text(authorization, MAX_MESSAGE, Code::InvalidPayload)?;
-    // An authorization is read as part of the payload it travels in.
-    let payload = ["{\"authorization\":", &text, ",\"signature\":\"0x\"}"].concat();
-    let payload = Verbatim::parse(&payload, Code::InvalidPayload).and_then(|payload| Payload::read(&payload));
-    Ok(payload.map_err(fault)?.authorization.typed_data(terms.domain))
+    let authorization = read_authorization(&text).map_err(fault)?;
+    Ok(authorization.typed_data(terms.domain))
 }
 
 /// Who signed a digest.

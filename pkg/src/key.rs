@@ -1,5 +1,6 @@
 //! Secret keys: they come in, they sign, they are wiped, and they never go out again.
 
+use alloc::string::{String, ToString};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use x402_core::error::Code;

@@ -1,5 +1,7 @@
 //! `createPayer`'s options: every one is read, and what cannot be read is refused.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use js_sys::{Array, Function, JSON, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use x402_core::client::policy::Policy;

@@ -1,7 +1,8 @@
 //! The payer as JavaScript holds it.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use core::cell::Cell;
 
 use js_sys::{Function, Object, Promise, WeakMap};
 use wasm_bindgen::prelude::*;

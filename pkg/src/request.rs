@@ -1,5 +1,6 @@
 //! The caller's request: sent once as it is, and once more with the payment.
 
+use alloc::string::String;
 use js_sys::{Array, ArrayBuffer, Function, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{Headers, RequestInit, Url};
@@ -65,7 +66,7 @@ impl Request {
         Ok(match tag.as_deref() {
             Some("ReadableStream") => Again::Never,
             Some("FormData") => Again::Body(form(body)?),
-            Some("URLSearchParams") => Again::Body(construct("URLSearchParams", &[body.clone()])?),
+            Some("URLSearchParams") => Again::Body(construct("URLSearchParams", core::slice::from_ref(body))?),
             _ if streams => Again::Never,
             _ => Again::Body(bytes(body)?.unwrap_or_else(|| body.clone())),
         })
@@ -99,9 +100,18 @@ impl Request {
     }
 
     /// Sends it with the payment, to `url`. A redirect is not followed: the payment is for this server alone.
-    pub(crate) async fn send_paid(&self, fetch: &Function, url: &str, payment: (&str, &str)) -> Result<JsValue, JsValue> {
+    pub(crate) async fn send_paid(
+        &self,
+        fetch: &Function,
+        url: &str,
+        payment: (&str, &str),
+    ) -> Result<JsValue, JsValue> {
         self.headers.set(payment.0, payment.1)?;
-        let init = if self.init.is_object() { Object::assign(&Object::new(), self.init.unchecked_ref()) } else { Object::new() };
+        let init = if self.init.is_object() {
+            Object::assign(&Object::new(), self.init.unchecked_ref())
+        } else {
+            Object::new()
+        };
         set(&init, "headers", &self.headers);
         let mut input: JsValue = url.into();
         let mut redirect = get(&init, "redirect")?;
@@ -118,7 +128,11 @@ impl Request {
                     }
                 }
                 let same = text_at(copy, "url").as_deref() == Some(url);
-                input = if same { copy.clone() } else { web_sys::Request::new_with_str_and_init(url, copy.unchecked_ref::<RequestInit>())?.into() };
+                input = if same {
+                    copy.clone()
+                } else {
+                    web_sys::Request::new_with_str_and_init(url, copy.unchecked_ref::<RequestInit>())?.into()
+                };
             }
             Again::Body(body) if !body.is_undefined() => set(&init, "body", body),
             Again::Body(_) | Again::Never => {}
@@ -143,14 +157,15 @@ fn repeatable(init: JsValue) -> Result<JsValue, JsValue> {
 }
 
 fn copy_of(headers: &JsValue) -> Result<Headers, JsValue> {
-    construct("Headers", std::slice::from_ref(headers)).map(JsCast::unchecked_into)
+    construct("Headers", core::slice::from_ref(headers)).map(JsCast::unchecked_into)
 }
 
 /// The absolute form of a URL argument, against the page's own address where there is one.
 fn absolute(input: &JsValue) -> Option<String> {
     let text = short(input).or_else(|| text_at(input, "href"))?;
     let global = js_sys::global();
-    let base = text_at(&get(&global, "document").ok()?, "baseURI").or_else(|| text_at(&get(&global, "location").ok()?, "href"));
+    let base = text_at(&get(&global, "document").ok()?, "baseURI")
+        .or_else(|| text_at(&get(&global, "location").ok()?, "href"));
     let url = match base {
         Some(base) => Url::new_with_base(&text, &base),
         None => Url::new(&text),

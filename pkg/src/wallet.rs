@@ -3,6 +3,9 @@
 //! Whatever a wallet answers is judged by the core afterwards; what it throws is never shown, since a careless
 //! signer's error may hold its key.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use js_sys::{Array, BigInt, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use x402_core::client::intent::Intent;
@@ -45,7 +48,8 @@ impl Wallet {
         if function(value, "signTypedData").map_err(unreadable)?.is_some()
             && let Some(address) = text_at(value, "address").or_else(|| of_account(value))
         {
-            let address = Address::parse(&address).map_err(|_| because(Code::PayerConfig, "wallet.address is no address"))?;
+            let address =
+                Address::parse(&address).map_err(|_| because(Code::PayerConfig, "wallet.address is no address"))?;
             return Ok(Self::Account(value.clone(), address));
         }
         if function(value, "request").map_err(unreadable)?.is_some() {
@@ -89,7 +93,7 @@ impl Wallet {
             }
             Self::Provider(_) => {
                 self.switch(intent.chain_id(), waits, seconds).await?;
-                let document = json::write(&intent.typed_data.to_json());
+                let document = json::write(&intent.typed_data);
                 let parameters = [intent.payer().to_string().into(), document.into()];
                 self.ask("eth_signTypedData_v4", &parameters, waits, seconds).await?
             }
@@ -98,7 +102,8 @@ impl Wallet {
                 answered(answer, waits, seconds).await?
             }
         };
-        let text = bounded(&signature, MAX_SIGNATURE.saturating_mul(2)).ok_or_else(|| failed("it gave no signature"))?;
+        let text =
+            bounded(&signature, MAX_SIGNATURE.saturating_mul(2)).ok_or_else(|| failed("it gave no signature"))?;
         hex::decode(&text).map_err(|_| failed("it gave no signature"))
     }
 
@@ -138,7 +143,7 @@ fn chain(value: &JsValue) -> Option<u64> {
 /// The document for `signTypedData`: without the domain's own type, and integers as `BigInt`.
 fn typed_data(intent: &Intent) -> Result<JsValue, JsValue> {
     let unwritten = |_| because(Code::PayerWalletFailed, "");
-    let document = parsed(&json::write(&intent.typed_data.to_json()));
+    let document = parsed(&json::write(&intent.typed_data));
     let types = get(&document, "types").map_err(unwritten)?;
     Reflect::delete_property(types.unchecked_ref::<Object>(), &"EIP712Domain".into()).map_err(unwritten)?;
     let message: Object = get(&document, "message").map_err(unwritten)?.unchecked_into();

@@ -22,15 +22,32 @@ struct Module {
     stem: &'static str,
     /// Where the generated files go, from the root.
     folder: &'static str,
+    /// The cargo profile, and features beyond the default ones.
+    profile: &'static str,
+    features: &'static str,
     /// wasm-opt's level: size for what is downloaded, speed for what stays on a server.
     level: &'static str,
 }
 
-const PKG: Module =
-    Module { label: "the npm package", package: "x402-wasm", stem: "x402_wasm", folder: "pkg/wasm", level: "-Oz" };
+const PKG: Module = Module {
+    label: "the npm package",
+    package: "x402-wasm",
+    stem: "x402_wasm",
+    folder: "pkg/wasm",
+    profile: "pkg",
+    features: "alone",
+    level: "-Oz",
+};
 
-const GATE: Module =
-    Module { label: "the gate", package: "x402-gate", stem: "x402_gate", folder: "worker/build", level: "-O3" };
+const GATE: Module = Module {
+    label: "the gate",
+    package: "x402-gate",
+    stem: "x402_gate",
+    folder: "worker/build",
+    profile: "release",
+    features: "",
+    level: "-O3",
+};
 
 /// What rustc's default for wasm32-unknown-unknown may use; wasm-opt refuses what it is not told about.
 const FEATURES: [&str; 7] = [
@@ -93,14 +110,14 @@ fn module(module: &Module) -> Result<()> {
 fn compile(module: &Module) -> Result<PathBuf> {
     let mut command = cargo();
     command
-        .args(["build", "--quiet", "--release", "--locked", "--target", tools::WASM])
-        .args(["--package", module.package])
+        .args(["build", "--quiet", "--locked", "--target", tools::WASM])
+        .args(["--package", module.package, "--profile", module.profile, "--features", module.features])
         .args(["--config", &remapped_paths()?]);
     let (text, fine) = collect(&mut command, false)?;
     if !fine {
         bail!("the crate {} does not compile\n{text}", module.package);
     }
-    let wasm = target_dir()?.join(tools::WASM).join("release").join(format!("{}.wasm", module.stem));
+    let wasm = target_dir()?.join(tools::WASM).join(module.profile).join(format!("{}.wasm", module.stem));
     if !wasm.exists() {
         bail!("cargo built {} but left no {}", module.package, wasm.display());
     }
