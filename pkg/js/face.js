@@ -1,9 +1,11 @@
 // What people type, over the wasm module: loading, the payer's class, and functions that fail with X402Error only.
 import * as core from "../wasm/x402_wasm.js";
 import { X402Error } from "./error.js";
+import { parts } from "./options.js";
+import { Call, discard } from "./platform.js";
 import { injectedWallets } from "./wallets.js";
 
-const HIDDEN = Symbol("payer");
+const CORE = Symbol("core");
 
 /** Runs a call into wasm. A fault of the module itself (out of memory) must not surface as a runtime's riddle. */
 function guarded(work) {
@@ -17,20 +19,37 @@ function guarded(work) {
   }
 }
 
+/** The runtime's own `fetch`, looked up when it is called: others may have replaced it. */
+const runtimeFetch = (...call) => globalThis.fetch(...call);
+
 /** A wallet and a policy. Made by `createPayer`; its methods may be passed around without it. */
 class Payer {
   constructor(options) {
-    const payer = guarded(() => new core.PayerCore(options));
-    Object.defineProperty(this, HIDDEN, { value: payer });
-    this.fetch = (input, init) => guarded(() => payer.fetch(undefined, input, init));
+    const own = parts(options);
+    const payer = guarded(() => new core.PayerCore(own));
+    const send = own.fetch ?? runtimeFetch;
+    const over = (fetch) => (input, init) => guarded(() => payer.fetch(fetch, input, init));
+    Object.defineProperty(this, CORE, { value: { payer, over } });
+    this.fetch = over(send);
     this.receipt = (response) => guarded(() => payer.receipt(response));
-    this.explain = (target, init) => guarded(() => payer.explain(target, init));
     this.connect = () => guarded(() => payer.connect());
+    this.explain = async (target, init) => {
+      if (typeof target?.status === "number") return guarded(() => payer.explain(target, target.url));
+      const call = new Call(target, init);
+      const response = await call.send(send);
+      try {
+        return await guarded(() => payer.explain(response, call.url ?? ""));
+      } finally {
+        discard(response);
+        call.done();
+      }
+    };
     Object.freeze(this);
   }
 
+  /** The account that pays; undefined until an injected wallet was asked for it. */
   get address() {
-    return guarded(() => this[HIDDEN].address);
+    return guarded(() => this[CORE].payer.address);
   }
 }
 
@@ -78,7 +97,7 @@ export function face({ now, later }) {
   };
 
   const wrapFetchWithPayment = (fetch, payer) => {
-    if (payer instanceof Payer) return (input, init) => guarded(() => payer[HIDDEN].fetch(fetch, input, init));
+    if (payer instanceof Payer) return payer[CORE].over(fetch);
     let created;
     return async (input, init) => (await (created ??= createPayer({ ...payer, fetch }))).fetch(input, init);
   };

@@ -1,7 +1,8 @@
-//! Conversions at the border: JavaScript objects may lie, throw and be of any size.
+//! Conversions at the border: JavaScript values may lie, throw and be of any size.
 
 use alloc::string::String;
-use js_sys::{Array, Function, JSON, JsString, Object, Promise, Reflect};
+
+use js_sys::{BigInt, JSON, JsString, Promise, Reflect};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -23,47 +24,19 @@ extern "C" {
     fn date_parse(text: &JsValue) -> JsValue;
 }
 
-/// A property. What a getter throws is the error.
-pub(crate) fn get(object: &JsValue, key: &str) -> Result<JsValue, JsValue> {
-    if object.is_object() || object.is_function() { Reflect::get(object, &key.into()) } else { Ok(JsValue::UNDEFINED) }
+/// A property; nothing when there is none or it cannot be read.
+pub(crate) fn get(object: &JsValue, key: &str) -> JsValue {
+    Reflect::get(object, &key.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-/// A property that may be missing, unreadable or of another type: then it is nothing.
+/// A text property of a length that no honest peer exceeds.
 pub(crate) fn text_at(object: &JsValue, key: &str) -> Option<String> {
-    get(object, key).ok().and_then(|value| short(&value))
-}
-
-/// A function at a key.
-pub(crate) fn function(object: &JsValue, key: &str) -> Result<Option<Function>, JsValue> {
-    Ok(get(object, key)?.dyn_into().ok())
-}
-
-/// Calls a method.
-pub(crate) fn call(object: &JsValue, method: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
-    let found: Function = get(object, method)?.dyn_into().map_err(|_| JsValue::UNDEFINED)?;
-    Reflect::apply(&found, object, &arguments.iter().collect::<Array>())
-}
-
-/// Constructs a global class, such as `FormData`.
-pub(crate) fn construct(class: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
-    let class: Function = get(&js_sys::global(), class)?.dyn_into()?;
-    Reflect::construct(&class, &arguments.iter().collect::<Array>())
-}
-
-/// Sets a property of an object of ours.
-pub(crate) fn set(object: &Object, key: &str, value: &JsValue) {
-    // A plain object takes every property.
-    let _ = Reflect::set(object, &key.into(), value);
+    bounded(&get(object, key), 64 * 1024)
 }
 
 /// Waits for a value that may be a promise or any thenable.
 pub(crate) async fn settled(value: &JsValue) -> Result<JsValue, JsValue> {
     JsFuture::from(Promise::resolve(value)).await
-}
-
-/// Text of a length that no honest peer exceeds in a name or a number.
-pub(crate) fn short(value: &JsValue) -> Option<String> {
-    bounded(value, 64 * 1024)
 }
 
 /// The text of a string of at most `limit` UTF-16 units; longer ones are not copied.
@@ -84,11 +57,8 @@ pub(crate) fn text(value: &JsValue, limit: usize, code: Code) -> Result<String, 
 
 /// A message argument: JSON as text, or an object that becomes JSON.
 pub(crate) fn json_text(value: &JsValue, limit: usize, code: Code) -> Result<String, JsValue> {
-    if value.is_string() {
-        return text(value, limit, code);
-    }
     if !value.is_object() {
-        return Err(because(code, "expected an object or its JSON"));
+        return text(value, limit, code);
     }
     // Cycles, throwing getters and big integers end here.
     let written = JSON::stringify(value).map_err(|_| because(code, "the object cannot be written as JSON"))?;
@@ -124,6 +94,10 @@ pub(crate) fn date(header: &JsValue) -> Option<UnixSeconds> {
 
 /// Whole seconds of milliseconds; nothing for what is no whole number.
 fn seconds(milliseconds: &JsValue) -> Option<UnixSeconds> {
-    let whole = js_sys::BigInt::new(milliseconds).ok()?;
-    u64::try_from(whole).ok().map(|milliseconds| UnixSeconds(milliseconds / 1000))
+    whole(milliseconds).map(|milliseconds| UnixSeconds(milliseconds / 1000))
+}
+
+/// A whole number that is not negative.
+pub(crate) fn whole(value: &JsValue) -> Option<u64> {
+    BigInt::new(value).ok().and_then(|whole| u64::try_from(whole).ok())
 }

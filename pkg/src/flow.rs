@@ -1,200 +1,249 @@
 //! One call: ask, read the terms, let the core decide, let the wallet sign, ask again with the payment.
 
-use alloc::string::String;
-use js_sys::{Function, Object};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use x402_core::client::choose::choose;
+use wasm_bindgen_futures::JsFuture;
+use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::{explain as explained, nothing_asked};
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::{clock, receipt, request as rules};
 use x402_core::error::{Code, Error};
+use x402_core::evm::address::Address;
 use x402_core::transport::http::{
     MAX_RESPONSE_HEADER, PAYMENT_REQUIRED, PAYMENT_RESPONSE, X_PAYMENT_RESPONSE, payment_header,
 };
+use x402_core::types::json;
 use x402_core::types::required::PaymentRequired;
+use x402_core::types::time::UnixSeconds;
 
-use crate::body;
-use crate::boundary::{bounded, call, clock as own_clock, date, get, object, random, set, text_at};
+use crate::boundary::{bounded, clock as own_clock, date, get, object, parsed, random, settled, text_at, whole};
 use crate::fault::{caused, detailed, fault};
 use crate::payer::Shared;
-use crate::request::Request;
-use crate::steps::Steps;
-use crate::waits::{Ended, Waits};
+use crate::platform::{self, Call, Outcome};
 
 /// The status that asks for a payment.
-const PAYMENT_REQUIRED_STATUS: u16 = 402;
+const STATUS: u64 = 402;
+/// Bytes of a response header, and of a body with terms, that are read.
+const MAX_TERMS: u32 = 64 * 1024;
+/// Seconds that a 402 may take to say what it wants.
+const PATIENCE: u32 = 10;
 
 /// `fetch` with at most one payment.
-pub(crate) async fn pay(payer: &Shared, fetch: &JsValue, input: JsValue, init: JsValue) -> Result<JsValue, JsValue> {
-    let fetch = payer.fetch(fetch)?;
-    let request = Request::capture(input, init)?;
-    rules::refuse_paid(|header| request.has(header)).map_err(fault)?;
-    let response = request.send(&fetch).await?;
-    let waits = Waits::on(request.signal.clone());
-    let required = match terms(payer, &response, &waits).await {
-        Ok(Some(required)) => required,
-        other => {
-            request.done();
-            return other.map(|_| response);
+pub(crate) async fn pay(payer: &Shared, fetch: Function, input: &JsValue, init: &JsValue) -> Result<JsValue, JsValue> {
+    let call = Call::new(input, init)?;
+    rules::refuse_paid(|header| call.has(header)).map_err(fault)?;
+    let response = settled(&call.send(&fetch)?).await?;
+    let outcome = match terms(payer, &response, &call.signal()).await {
+        Ok(Some(required)) => {
+            // Its headers are all that is needed; an unread body would hold the connection.
+            let _ = platform::discard(&response);
+            let exchange = Exchange { payer, fetch: &fetch, call: &call, response: &response, number: payer.call() };
+            exchange.settle(&required).await
         }
+        Ok(None) => Ok(response),
+        Err(error) => Err(error),
     };
-    let steps = payer.steps();
-    Exchange { payer, fetch, request, response, waits, steps }.settle(&required).await
+    call.done();
+    outcome
 }
 
 /// A call that met terms.
 struct Exchange<'a> {
     payer: &'a Shared,
-    fetch: Function,
-    request: Request,
-    response: JsValue,
-    waits: Waits,
-    steps: Steps,
+    fetch: &'a Function,
+    call: &'a Call,
+    response: &'a JsValue,
+    number: u32,
+}
+
+/// The time, as the server's clock corrects it.
+struct Now {
+    started: UnixSeconds,
+    corrected: UnixSeconds,
+}
+
+impl Now {
+    fn read(&self) -> UnixSeconds {
+        self.corrected.plus(own_clock().since(self.started))
+    }
 }
 
 impl Exchange<'_> {
-    async fn settle(self, required: &PaymentRequired) -> Result<JsValue, JsValue> {
-        // Its headers are all that is needed; an unread body would hold the connection.
-        body::discard(&self.response);
+    async fn settle(&self, required: &PaymentRequired) -> Result<JsValue, JsValue> {
         let outcome = self.decide_and_pay(required).await;
         if let Err(error) = &outcome {
             let code = text_at(error, "code").unwrap_or_default();
-            self.steps.tell("refused", &[("code", code.into())]);
+            self.tell("refused", &["{\"code\":", &json::write(&code), "}"]);
         }
-        self.request.done();
         outcome
     }
 
     async fn decide_and_pay(&self, required: &PaymentRequired) -> Result<JsValue, JsValue> {
-        let asked = self.request.url.as_deref().ok_or_else(|| fault(Code::InvalidUrl.into()))?;
-        let answered = text_at(&self.response, "url").filter(|url| !url.is_empty());
-        let answered = answered.as_deref().unwrap_or(asked);
-        let version = required.version.number();
-        self.steps.tell(
-            "challenge",
-            &[("url", asked.into()), ("x402Version", version.into()), ("offers", required.offers.len().into())],
-        );
-
-        let policy = &self.payer.options.policy;
-        let choice = choose(required, policy, asked, answered).map_err(fault)?;
-        let redirected = get(&self.response, "redirected").is_ok_and(|redirected| redirected.is_truthy());
-        let target = rules::paid_url(&self.request.method, asked, answered, redirected).map_err(fault)?;
-        if !self.request.repeats() {
-            return Err(fault(Code::PayerBodyNotReplayable.into()));
+        let signal = self.call.signal();
+        let payer = self.payer;
+        let (choice, target) = self.choose(required)?;
+        let account = payer.account(&signal).await?;
+        let now = self.now();
+        let mut intent = self.intent(required, choice, account, &now)?;
+        if let Some(approve) = &payer.approve {
+            self.approve(approve, &intent.quote, &signal).await?;
+            intent.renew(&payer.policy, now.read()).map_err(fault)?;
         }
-
-        let payer = self.payer.account(&self.waits).await?;
-        let started = own_clock();
-        let corrected = clock::now(started, date(&header_value(&self.response, "date")));
-        let now = || corrected.plus(own_clock().since(started));
-        let intent = Intent::new(required, choice, policy, payer, now(), random()?, asked).map_err(fault)?;
-        self.steps.tell("decision", &[("quote", object(&intent.quote))]);
-        self.approve(&intent.quote).await?;
-
-        let intent = intent.renew(policy, now()).map_err(fault)?;
-        let quote = intent.quote.clone();
-        let signature = self.payer.options.wallet.sign(&intent, &self.waits, intent.seconds_left(now())).await?;
-        intent.still_valid(now()).map_err(fault)?;
-        let payment = intent.seal(&signature).map_err(fault)?;
-        self.steps.tell("signed", &[("payer", quote.payer.as_str().into())]);
-
-        self.waits.check()?;
-        let (name, value) = payment_header(&payment);
-        self.steps.tell("sent", &[("url", target.into())]);
-        let paid = self.request.send_paid(&self.fetch, target, (name, &value)).await;
-        let paid = paid.map_err(|_| self.lost(&quote))?;
-        self.receive(&paid, &quote);
-        Ok(paid)
+        let seconds = u32::try_from(intent.seconds_left(now.read())).unwrap_or(u32::MAX);
+        let signature = payer.wallet.sign(&intent, &signal, seconds).await?;
+        let (sent, quote) = self.send(intent, &signature, &now, &target, &signal)?;
+        match settled(&sent).await {
+            Ok(paid) => {
+                self.receive(&paid, &quote);
+                Ok(paid)
+            }
+            Err(_) => Err(lost(&quote, &signal)),
+        }
     }
 
-    /// Asks the approval callback, if there is one; only `true` is a yes.
-    async fn approve(&self, quote: &Quote) -> Result<(), JsValue> {
-        let Some(approve) = &self.payer.options.approve else { return Ok(()) };
+    /// The offer to pay and the URL to pay at.
+    fn choose(&self, required: &PaymentRequired) -> Result<(Box<Choice>, String), JsValue> {
+        let asked = self.call.url().ok_or_else(|| fault(Code::InvalidUrl.into()))?;
+        let version = required.version.number().to_string();
+        self.tell("challenge", &["{\"url\":", &json::write(&asked), ",\"x402Version\":", &version, "}"]);
+        let answered = text_at(self.response, "url").filter(|url| !url.is_empty());
+        let answered = answered.as_deref().unwrap_or(&asked);
+        let choice = choose(required, &self.payer.policy, &asked, answered).map_err(fault)?;
+        let redirected = get(self.response, "redirected").is_truthy();
+        let target = rules::paid_url(&self.call.method(), &asked, answered, redirected).map_err(fault)?;
+        if self.call.repeats() {
+            Ok((Box::new(choice), target.into()))
+        } else {
+            Err(fault(Code::PayerBodyNotReplayable.into()))
+        }
+    }
+
+    /// The time to sign at, corrected by the answer's clock.
+    fn now(&self) -> Now {
+        let started = own_clock();
+        let server = platform::header(self.response, "date", 64).ok().and_then(|header| date(&header));
+        Now { started, corrected: clock::now(started, server) }
+    }
+
+    fn intent(
+        &self,
+        required: &PaymentRequired,
+        choice: Box<Choice>,
+        account: Address,
+        now: &Now,
+    ) -> Result<Box<Intent>, JsValue> {
+        let url = self.call.url().unwrap_or_default();
+        let intent = Intent::new(required, *choice, &self.payer.policy, account, now.read(), random()?, &url);
+        let intent = Box::new(intent.map_err(fault)?);
+        self.tell("decision", &["{\"quote\":", &json::write(&intent.quote), "}"]);
+        Ok(intent)
+    }
+
+    /// Asks the approval callback; only `true` is a yes.
+    async fn approve(&self, approve: &Function, quote: &Quote, signal: &JsValue) -> Result<(), JsValue> {
         let denied = |cause: &JsValue| caused(&Code::PayerApprovalDenied.into(), &quoted(quote), cause);
         let answer = approve.call1(&JsValue::UNDEFINED, &object(quote)).map_err(|thrown| denied(&thrown))?;
-        match self.waits.until(&answer, u64::MAX).await {
-            Ok(answer) if answer == JsValue::TRUE => Ok(()),
-            Ok(_) | Err(Ended::TimedOut) => Err(denied(&JsValue::UNDEFINED)),
-            Err(Ended::Failed(thrown)) => Err(denied(&thrown)),
-            Err(Ended::Aborted(reason)) => Err(reason),
+        let outcome = JsFuture::from(platform::within(&answer, signal, u32::MAX)).await?;
+        let outcome: Outcome = outcome.unchecked_into();
+        let value = outcome.value();
+        match outcome.end().as_str() {
+            "value" if value == JsValue::TRUE => Ok(()),
+            "aborted" => Err(value),
+            "failed" => Err(denied(&value)),
+            _ => Err(denied(&JsValue::UNDEFINED)),
         }
     }
 
-    /// The error of a paid request whose answer never came. Its cause stays here: it may hold the request.
-    fn lost(&self, quote: &Quote) -> JsValue {
-        let error = Error::new(Code::PayerNetworkFault, "the payment was sent and may still be taken");
-        self.waits.check().err().unwrap_or_else(|| detailed(&error, &quoted(quote)))
+    /// Puts the signature to the payment and sends it.
+    fn send(
+        &self,
+        intent: Box<Intent>,
+        signature: &[u8],
+        now: &Now,
+        target: &str,
+        signal: &JsValue,
+    ) -> Result<(JsValue, Quote), JsValue> {
+        intent.still_valid(now.read()).map_err(fault)?;
+        let quote = intent.quote.clone();
+        let (name, value) = payment_header(&intent.seal(signature).map_err(fault)?);
+        self.tell("signed", &["{\"payer\":", &json::write(&quote.payer), "}"]);
+        if get(signal, "aborted").is_truthy() {
+            return Err(get(signal, "reason"));
+        }
+        self.tell("sent", &["{\"url\":", &json::write(target), "}"]);
+        match self.call.send_paid(self.fetch, target, name, &value) {
+            Ok(sent) => Ok((sent, quote)),
+            Err(_) => Err(lost(&quote, signal)),
+        }
     }
 
     /// Reads what the answer says of the payment.
     fn receive(&self, paid: &JsValue, quote: &Quote) {
         let said = header(paid, PAYMENT_RESPONSE).or_else(|| header(paid, X_PAYMENT_RESPONSE));
-        let receipt = object(&receipt::read(said.as_deref(), quote));
-        self.payer.keep(paid, &receipt);
-        self.steps
-            .tell("receipt", &[("status", get(paid, "status").unwrap_or(JsValue::UNDEFINED)), ("receipt", receipt)]);
+        let receipt = json::write(&receipt::read(said.as_deref(), quote));
+        self.payer.keep(paid, &parsed(&receipt));
+        let status = whole(&get(paid, "status")).unwrap_or_default().to_string();
+        self.tell("receipt", &["{\"status\":", &status, ",\"receipt\":", &receipt, "}"]);
+    }
+
+    /// Tells whoever watches one step, its data as JSON.
+    fn tell(&self, step: &str, data: &[&str]) {
+        if self.payer.on_step.is_function() {
+            platform::tell(&self.payer.on_step, self.number, step, &parsed(&data.concat()));
+        }
     }
 }
 
-/// What would be paid for a URL or by a response.
-pub(crate) async fn explain(payer: &Shared, what: JsValue, init: JsValue) -> Result<JsValue, JsValue> {
-    let is_response = get(&what, "status")?.as_f64().is_some() && get(&what, "headers")?.is_object();
-    let (response, asked, signal) = if is_response {
-        let asked = text_at(&what, "url");
-        (what, asked, JsValue::UNDEFINED)
-    } else {
-        let request = Request::capture(what, init)?;
-        let response = request.send(&payer.fetch(&JsValue::UNDEFINED)?).await?;
-        request.done();
-        (response, request.url, request.signal)
-    };
-    let required = terms(payer, &response, &Waits::on(signal)).await?;
-    if !is_response {
-        body::discard(&response);
+/// The error of a paid request whose answer never came. Its cause stays here: it may hold the request.
+fn lost(quote: &Quote, signal: &JsValue) -> JsValue {
+    if get(signal, "aborted").is_truthy() {
+        return get(signal, "reason");
     }
-    let asked = asked.unwrap_or_default();
-    let answered = text_at(&response, "url").filter(|url| !url.is_empty()).unwrap_or_else(|| asked.clone());
+    let error = Error::new(Code::PayerNetworkFault, "the payment was sent and may still be taken");
+    detailed(&error, &quoted(quote))
+}
+
+/// What would be paid by a response that answers a request for `asked`.
+pub(crate) async fn explain(payer: &Shared, response: &JsValue, asked: &str) -> Result<JsValue, JsValue> {
+    let required = terms(payer, response, &JsValue::UNDEFINED).await?;
+    let answered = text_at(response, "url").filter(|url| !url.is_empty());
+    let answered = answered.as_deref().unwrap_or(asked);
     Ok(object(&match required {
-        Some(required) => explained(&required, &payer.options.policy, &asked, &answered),
-        None => nothing_asked(status(&response).unwrap_or_default()),
+        Some(required) => explained(&required, &payer.policy, asked, answered),
+        None => nothing_asked(status(response)),
     }))
 }
 
 /// The terms of a response, if it is a 402 of x402.
-async fn terms(payer: &Shared, response: &JsValue, waits: &Waits) -> Result<Option<PaymentRequired>, JsValue> {
-    if status(response) != Some(PAYMENT_REQUIRED_STATUS) {
+async fn terms(payer: &Shared, response: &JsValue, signal: &JsValue) -> Result<Option<PaymentRequired>, JsValue> {
+    if status(response) != STATUS {
         return Ok(None);
     }
-    let value = header_value(response, PAYMENT_REQUIRED);
-    if value.is_string() && bounded(&value, MAX_RESPONSE_HEADER).is_none() {
+    let value = platform::header(response, PAYMENT_REQUIRED, MAX_TERMS).unwrap_or(JsValue::NULL);
+    if value.is_undefined() {
         return Err(fault(Code::TooLarge.into()));
     }
     let header = bounded(&value, MAX_RESPONSE_HEADER);
-    let reads_body = rules::reads_body(&payer.options.policy, header.as_deref());
-    let text = if reads_body { body::text(response, waits).await? } else { None };
-    rules::terms(header.as_deref(), text.as_deref()).map_err(fault)
+    let mut body = None;
+    if rules::reads_body(&payer.policy, header.as_deref()) {
+        let text = JsFuture::from(platform::text(response, MAX_TERMS, PATIENCE, signal)).await?;
+        body = bounded(&text, MAX_RESPONSE_HEADER);
+    }
+    rules::terms(header.as_deref(), body.as_deref()).map_err(fault)
 }
 
-fn status(response: &JsValue) -> Option<u16> {
-    let status = get(response, "status").ok()?;
-    js_sys::BigInt::new(&status)
-        .ok()
-        .and_then(|status| u64::try_from(status).ok())
-        .and_then(|status| u16::try_from(status).ok())
-}
-
-fn header_value(response: &JsValue, name: &str) -> JsValue {
-    let headers = get(response, "headers").unwrap_or(JsValue::UNDEFINED);
-    call(&headers, "get", &[name.into()]).unwrap_or(JsValue::UNDEFINED)
+fn status(response: &JsValue) -> u64 {
+    whole(&get(response, "status")).unwrap_or_default()
 }
 
 /// A header of a response; one that is too long to be read is none.
 fn header(response: &JsValue, name: &str) -> Option<String> {
-    bounded(&header_value(response, name), MAX_RESPONSE_HEADER)
+    platform::header(response, name, MAX_TERMS).ok().and_then(|value| bounded(&value, MAX_RESPONSE_HEADER))
 }
 
 fn quoted(quote: &Quote) -> JsValue {
-    let details = Object::new();
-    set(&details, "quote", &object(quote));
-    details.into()
+    parsed(&["{\"quote\":", &json::write(quote), "}"].concat())
 }

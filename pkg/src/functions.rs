@@ -16,7 +16,7 @@ use x402_core::types::payload::PaymentPayload;
 use x402_core::types::required::{Offer, PaymentRequired, Version};
 use x402_core::types::time::UnixSeconds;
 
-use crate::boundary::{clock, json_text, object, parsed, text};
+use crate::boundary::{clock, json_text, object, parsed, text, whole};
 use crate::fault::{because, fault};
 
 /// UTF-16 units of a message that is read.
@@ -131,6 +131,5 @@ fn read_offer(requirements: &JsValue) -> Result<Offer, JsValue> {
 }
 
 fn seconds(value: &JsValue) -> Result<UnixSeconds, JsValue> {
-    let whole = js_sys::BigInt::new(value).ok().and_then(|whole| u64::try_from(whole).ok());
-    whole.map(UnixSeconds).ok_or_else(|| because(Code::PayerConfig, "now is a whole number of Unix seconds"))
+    whole(value).map(UnixSeconds).ok_or_else(|| because(Code::PayerConfig, "now is a whole number of Unix seconds"))
 }

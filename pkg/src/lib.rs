@@ -2,7 +2,6 @@
 //!
 //! Nothing here decides about money. What a 402 asks for, whether it may be paid, what is signed and what an answer is
 //! worth are functions of `x402-core`; this crate fetches, waits, calls wallets and converts.
-
 #![no_std]
 
 extern crate alloc;
@@ -12,15 +11,11 @@ extern crate std;
 #[cfg(feature = "alone")]
 mod alone;
 
-mod body;
 mod boundary;
 mod fault;
 mod flow;
 pub mod functions;
 pub mod key;
-mod options;
 pub mod payer;
-mod request;
-mod steps;
-mod waits;
+mod platform;
 mod wallet;

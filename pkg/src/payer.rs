@@ -7,57 +7,45 @@ use core::cell::Cell;
 use js_sys::{Function, Object, Promise, WeakMap};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
+use x402_core::client::policy::Policy;
 use x402_core::error::Code;
 use x402_core::evm::address::Address;
 
-use crate::boundary::get;
-use crate::fault::because;
+use crate::boundary::{get, text};
+use crate::fault::fault;
 use crate::flow;
-use crate::options::Options;
-use crate::steps::Steps;
-use crate::waits::Waits;
+use crate::functions::MAX_MESSAGE;
+use crate::wallet::Wallet;
 
 /// What all calls of one payer share.
 pub(crate) struct Shared {
-    pub(crate) options: Options,
+    pub(crate) wallet: Wallet,
+    pub(crate) policy: Policy,
+    pub(crate) approve: Option<Function>,
+    pub(crate) on_step: JsValue,
     receipts: WeakMap,
     calls: Cell<u32>,
     account: Cell<Option<Address>>,
 }
 
 impl Shared {
-    /// The steps of the next call.
-    pub(crate) fn steps(&self) -> Steps {
-        let call = self.calls.get().wrapping_add(1);
-        self.calls.set(call);
-        Steps::new(self.options.on_step.clone(), call)
+    /// The number of the next call.
+    pub(crate) fn call(&self) -> u32 {
+        self.calls.replace(self.calls.get().wrapping_add(1))
     }
 
     /// Keeps what became of a payment beside its response.
     pub(crate) fn keep(&self, response: &JsValue, receipt: &JsValue) {
         if let Some(key) = response.dyn_ref::<Object>() {
-            let frozen: Object = Object::freeze(receipt.unchecked_ref::<Object>());
-            self.receipts.set(key, &frozen);
+            self.receipts.set(key, receipt);
         }
     }
 
     /// The account that pays now.
-    pub(crate) async fn account(&self, waits: &Waits) -> Result<Address, JsValue> {
-        let account = self.options.wallet.address(waits).await?;
+    pub(crate) async fn account(&self, signal: &JsValue) -> Result<Address, JsValue> {
+        let account = self.wallet.address(signal).await?;
         self.account.set(Some(account));
         Ok(account)
-    }
-
-    /// The `fetch` of a call: the one given, the payer's, or the runtime's.
-    pub(crate) fn fetch(&self, given: &JsValue) -> Result<Function, JsValue> {
-        if let Some(given) = given.dyn_ref::<Function>() {
-            return Ok(given.clone());
-        }
-        if let Some(own) = &self.options.fetch {
-            return Ok(own.clone());
-        }
-        let global = get(&js_sys::global(), "fetch")?;
-        global.dyn_into().map_err(|_| because(Code::PayerConfig, "this runtime has no fetch; give one in the options"))
     }
 }
 
@@ -69,25 +57,33 @@ pub struct PayerCore {
 
 #[wasm_bindgen]
 impl PayerCore {
-    /// Reads `createPayer`'s options.
+    /// Takes the options that `js/options.js` took apart.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue) -> Result<PayerCore, JsValue> {
-        let options = Options::read(options)?;
-        let account = Cell::new(options.wallet.known());
-        let shared = Shared { options, receipts: WeakMap::new(), calls: Cell::new(0), account };
+    pub fn new(parts: &JsValue) -> Result<PayerCore, JsValue> {
+        let policy = text(&get(parts, "policy"), MAX_MESSAGE, Code::PayerConfig)?;
+        let wallet = Wallet::open(parts)?;
+        let shared = Shared {
+            account: Cell::new(wallet.known()),
+            wallet,
+            policy: Policy::read(&policy).map_err(fault)?,
+            approve: get(parts, "approve").dyn_into().ok(),
+            on_step: get(parts, "onStep"),
+            receipts: WeakMap::new(),
+            calls: Cell::new(1),
+        };
         Ok(Self { shared: Rc::new(shared) })
     }
 
-    /// `fetch` that pays. `fetch` is the function to send with, or `undefined`.
-    pub fn fetch(&self, fetch: JsValue, input: JsValue, init: JsValue) -> Promise {
+    /// `fetch` that pays, over a `fetch` that does not.
+    pub fn fetch(&self, fetch: Function, input: JsValue, init: JsValue) -> Promise {
         let shared = Rc::clone(&self.shared);
-        future_to_promise(async move { flow::pay(&shared, &fetch, input, init).await })
+        future_to_promise(async move { flow::pay(&shared, fetch, &input, &init).await })
     }
 
-    /// What would be paid for a URL or by a response, without paying.
-    pub fn explain(&self, what: JsValue, init: JsValue) -> Promise {
+    /// What would be paid by a response that answers a request for `asked`, without paying.
+    pub fn explain(&self, response: JsValue, asked: String) -> Promise {
         let shared = Rc::clone(&self.shared);
-        future_to_promise(async move { flow::explain(&shared, what, init).await })
+        future_to_promise(async move { flow::explain(&shared, &response, &asked).await })
     }
 
     /// What became of the payment that a response answers; `undefined` if it answers none.
@@ -104,9 +100,6 @@ impl PayerCore {
     /// Asks the wallet for its account.
     pub fn connect(&self) -> Promise {
         let shared = Rc::clone(&self.shared);
-        future_to_promise(async move {
-            let account = shared.account(&Waits::on(JsValue::UNDEFINED)).await?;
-            Ok(account.to_string().into())
-        })
+        future_to_promise(async move { Ok(shared.account(&JsValue::UNDEFINED).await?.to_string().into()) })
     }
 }

@@ -156,13 +156,13 @@ impl Intent {
     ///
     /// # Errors
     /// `payer_validity`.
-    pub fn renew(mut self, policy: &Policy, now: UnixSeconds) -> Result<Self> {
+    pub fn renew(&mut self, policy: &Policy, now: UnixSeconds) -> Result<()> {
         let Authorization { from, nonce, .. } = self.payload.authorization;
         let authorization = authorize(&self.choice.terms, from, now, policy.max_validity_seconds, nonce)?;
         self.typed_data = authorization.typed_data(self.choice.terms.domain.clone());
         self.quote.valid_before = authorization.valid_before.to_string();
         self.payload.authorization = authorization;
-        Ok(self)
+        Ok(())
     }
 
     /// Refuses an authorization that is worth nothing any more: wallets may take their time.

@@ -12,3 +12,4 @@ pub mod intent;
 pub mod policy;
 pub mod receipt;
 pub mod request;
+pub mod wallet;

@@ -1,0 +1,47 @@
+// The options of `createPayer`, taken apart. A limit that cannot be read is refused: it would be taken for one.
+import { X402Error } from "./error.js";
+
+const refuse = (why) => {
+  throw new X402Error("payer_invalid_options", `the payer's options are not valid: ${why}`);
+};
+
+/** JSON says nothing for some values; an option must say something. */
+function explicit(key, value) {
+  const silent = value === undefined || value === null || ["function", "symbol"].includes(typeof value) || Number.isNaN(value);
+  return silent || Math.abs(value) === Infinity ? refuse(`${key} has no value; leave it out for its default`) : value;
+}
+
+function callback(name, value) {
+  return value === undefined || typeof value === "function" ? value : refuse(`${name} is a function`);
+}
+
+/** Which kind of wallet this is, and what is known of it. */
+function wallet(value) {
+  if (value?.privateKey !== undefined) return { secret: value.privateKey };
+  const address = value?.address ?? value?.account?.address; // viem's wallet clients keep theirs at `account`
+  if (typeof value?.signTypedData === "function" && typeof address === "string") return { account: value, address };
+  if (typeof value?.request === "function") return { provider: value };
+  return refuse("wallet is an EIP-1193 provider, { privateKey } or an object with address and signTypedData");
+}
+
+/** @returns the parts, each as `pkg/src` takes it */
+export function parts(options) {
+  try {
+    if (options === null || typeof options !== "object") refuse("expected an object");
+    const { wallet: signer, policy = {}, fetch, onStep, ...unknown } = options;
+    for (const [name, value] of Object.entries(unknown)) if (value !== undefined) refuse(`there is no option ${name}`);
+    if (policy === null || typeof policy !== "object") refuse("policy is an object");
+    const { approve, ...limits } = policy;
+    return {
+      ...wallet(signer),
+      policy: JSON.stringify(limits, (key, value) => (key === "" ? value : explicit(key, value))),
+      approve: callback("policy.approve", approve),
+      fetch: callback("fetch", fetch),
+      onStep: callback("onStep", onStep),
+    };
+  } catch (error) {
+    // A getter may throw anything, and a wallet's may throw its key.
+    if (error instanceof X402Error) throw error;
+    return refuse("they cannot be read");
+  }
+}

@@ -1,0 +1,188 @@
+// What the payer needs of its runtime: requests that are sent twice, bodies read so far and no further, waits that end.
+// No decision is made here; `pkg/src` calls these and the core decides.
+
+/** A body that cannot be sent twice. */
+const STREAM = Symbol("stream");
+
+/** Members of an init that are copied even when they are not its own, as when it is a `Request`. */
+const MEMBERS = [
+  "method", "headers", "body", "referrer", "referrerPolicy", "mode", "credentials", "cache", "redirect", "integrity",
+  "keepalive", "signal", "duplex", "priority",
+];
+
+/** A body as it is now: the caller may change it before it is sent again. */
+function kept(body) {
+  if (body === null || typeof body !== "object") return body;
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+  switch (body[Symbol.toStringTag]) {
+    case "ArrayBuffer":
+      return body.slice(0);
+    case "URLSearchParams":
+      return new URLSearchParams(body);
+    case "FormData": {
+      const copy = new FormData();
+      for (const [name, value] of body) copy.append(name, value);
+      return copy;
+    }
+    case "ReadableStream":
+      return STREAM;
+  }
+  return typeof body[Symbol.asyncIterator] === "function" ? STREAM : body;
+}
+
+/** An iterator of headers could be read once only. */
+function repeatable(init) {
+  const headers = init?.headers;
+  const once = typeof headers?.[Symbol.iterator] === "function" && !Array.isArray(headers) && typeof headers.get !== "function";
+  return once ? { ...init, headers: [...headers] } : init;
+}
+
+function absolute(input) {
+  try {
+    return new URL(input, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives a body back to the network: an unread one would hold its connection. */
+export function discard(message) {
+  const body = message?.body;
+  if (body && !body.locked) body.cancel().catch(() => {});
+}
+
+/** A call of `fetch`: sent once as the caller made it, and perhaps once more with a payment. */
+export class Call {
+  constructor(input, init) {
+    const request = typeof input?.clone === "function" && typeof input.url === "string" ? input : undefined;
+    init = repeatable(init);
+    const member = (name) => (init?.[name] === undefined ? request?.[name] : init[name]);
+    this.input = input;
+    this.init = init;
+    this.url = request ? request.url : absolute(input);
+    this.method = String(member("method") ?? "GET").toUpperCase();
+    this.signal = member("signal") ?? undefined;
+    this.headers = new Headers(member("headers"));
+    this.body = kept(init?.body);
+    this.copy = this.body == null && request && !request.bodyUsed ? request.clone() : undefined;
+    this.repeats = this.body !== STREAM;
+  }
+
+  has(header) {
+    return this.headers.has(header);
+  }
+
+  send(fetch) {
+    return this.init === undefined ? fetch(this.input) : fetch(this.input, this.init);
+  }
+
+  /** Sends it to `url` with one more header. A redirect is not followed: the header is for this server alone. */
+  sendPaid(fetch, url, name, value) {
+    const init = { ...this.init };
+    for (const member of MEMBERS) init[member] ??= this.init?.[member];
+    init.headers = new Headers(this.headers);
+    init.headers.set(name, value);
+    init.redirect = (init.redirect ?? this.copy?.redirect) === "error" ? "error" : "manual";
+    let input = url;
+    if (this.copy) {
+      // With an init, `fetch` forgets the referrer of a Request unless it is said again.
+      for (const member of ["referrer", "referrerPolicy"]) init[member] ??= this.copy[member];
+      input = this.copy.url === url ? this.copy : new Request(url, this.copy);
+    } else {
+      init.body = this.body;
+    }
+    for (const member of MEMBERS) if (init[member] === undefined) delete init[member];
+    return fetch(input, init);
+  }
+
+  /** Lets go of what was kept for a second time. */
+  done() {
+    discard(this.copy);
+  }
+}
+
+/** A response header of at most `limit` characters; `null` when there is none, `undefined` when it is longer. */
+export function header(response, name, limit) {
+  const value = response.headers.get(name);
+  return value === null || value === undefined ? null : value.length > limit ? undefined : value;
+}
+
+/**
+ * Waits for a value until a signal fires or the seconds have passed. Never rejects.
+ * @returns {Promise<{end: "value" | "failed" | "aborted" | "late", value: unknown}>}
+ */
+export function within(value, signal, seconds) {
+  return new Promise((resolve) => {
+    let timer;
+    const finish = (end, value) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      resolve({ end, value });
+    };
+    const abort = () => finish("aborted", signal.reason);
+    if (signal?.aborted) return abort();
+    signal?.addEventListener("abort", abort);
+    timer = setTimeout(finish, Math.min(seconds * 1000, 2 ** 31 - 1), "late");
+    Promise.resolve(value).then((value) => finish("value", value), (error) => finish("failed", error));
+  });
+}
+
+/**
+ * The text of a copy of a response's body; nothing when it is longer than `limit` bytes, slower than `seconds`, or no
+ * text. The response itself stays unread. Rejects with the signal's reason.
+ */
+export async function text(response, limit, seconds, signal) {
+  let reader;
+  try {
+    reader = response.clone().body.getReader();
+  } catch {
+    return undefined; // no body, or one that is being read
+  }
+  const chunks = [];
+  let length = 0;
+  const end = Date.now() + seconds * 1000;
+  try {
+    for (;;) {
+      const next = await within(reader.read(), signal, Math.max(0, end - Date.now()) / 1000);
+      if (next.end === "aborted") throw next.value;
+      if (next.end !== "value") return undefined;
+      if (next.value.done) return await new Blob(chunks).text();
+      length += next.value.value.byteLength;
+      if (length > limit) return undefined;
+      chunks.push(next.value.value);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** One request of EIP-1193. */
+export const request = async (provider, method, params) => provider.request({ method, params: JSON.parse(params) });
+
+/** Asks an account as viem has them: without the domain's own type, and integers as `BigInt`. */
+export async function signTypedData(account, json) {
+  const { domain, primaryType, message, types: { EIP712Domain, ...types } } = JSON.parse(json);
+  for (const { name, type } of types[primaryType]) {
+    if (type.startsWith("uint")) message[name] = BigInt(message[name]);
+  }
+  return account.signTypedData({ domain, types, primaryType, message });
+}
+
+/** The number by which a wallet's error says why, its own or its cause's. Nothing else of the error is looked at. */
+export function walletCode(error) {
+  try {
+    const code = error?.code ?? error?.cause?.code;
+    return Number.isInteger(code) ? code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells a listener one step of a call; what it throws changes nothing. */
+export function tell(listener, call, step, data) {
+  try {
+    listener?.({ step, call, at: performance.now(), ...data });
+  } catch {
+    // Whoever watches has no say.
+  }
+}
