@@ -7,15 +7,13 @@ import { injectedWallets } from "./wallets.js";
 
 const CORE = Symbol("core");
 
-/** Runs a call into wasm. A fault of the module itself (out of memory) must not surface as a runtime's riddle. */
+/** Runs a call into wasm. What else than our error comes out is a fault of the module, and no riddle for the caller. */
 function guarded(work) {
   try {
     return work();
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
-      throw new X402Error("payer_internal", "the payer's module failed; load the page or start the process again");
-    }
-    throw error;
+    if (error instanceof X402Error) throw error;
+    throw new X402Error("payer_internal", "the payer's module failed, or what was called had been freed");
   }
 }
 
@@ -31,7 +29,7 @@ class Payer {
     const over = (fetch) => (input, init) => guarded(() => payer.fetch(fetch, input, init));
     Object.defineProperty(this, CORE, { value: { payer, over } });
     this.fetch = over(send);
-    this.receipt = (response) => guarded(() => payer.receipt(response));
+    this.receipt = (response) => Object.freeze(guarded(() => payer.receipt(response)));
     this.connect = () => guarded(() => payer.connect());
     this.explain = async (target, init) => {
       if (typeof target?.status === "number") return guarded(() => payer.explain(target, target.url));
@@ -103,8 +101,14 @@ export function face({ now, later }) {
   };
 
   const localKey = (privateKey) => {
-    plain("address")(privateKey); // loads, and refuses what is no key
-    return new core.LocalKey(privateKey);
+    const address = plain("address")(privateKey); // loads, and refuses what is no key
+    const key = guarded(() => new core.LocalKey(privateKey));
+    return Object.freeze({
+      address,
+      sign: (digest) => guarded(() => key.sign(digest)),
+      signAuthorization: (terms, authorization) => guarded(() => key.signAuthorization(terms, authorization)),
+      free: () => key.free(),
+    });
   };
 
   return {

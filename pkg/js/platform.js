@@ -120,10 +120,11 @@ export function within(value, signal, seconds) {
       resolve({ end, value });
     };
     const abort = () => finish("aborted", signal.reason);
+    // Listened to in any case: a failure that nobody hears ends whole processes.
+    Promise.resolve(value).then((value) => finish("value", value), (error) => finish("failed", error));
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort);
     timer = setTimeout(finish, Math.min(seconds * 1000, 2 ** 31 - 1), "late");
-    Promise.resolve(value).then((value) => finish("value", value), (error) => finish("failed", error));
   });
 }
 

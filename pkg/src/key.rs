@@ -75,7 +75,7 @@ impl LocalKey {
     }
 
     fn signature(&self, digest: &Bytes32) -> Result<String, JsValue> {
-        self.key.sign(digest).map(|signature| hex::encode(&signature.to_bytes())).map_err(fault)
+        Ok(hex::encode(&self.key.sign(digest).to_bytes()))
     }
 }
 

@@ -1,0 +1,312 @@
+/** A URL, text or bytes as `fetch` takes them, and answers as `fetch` gives them. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** `0x` and hex digits. */
+export type Hex = `0x${string}`;
+
+// ---------------------------------------------------------------------------------------------------------- the payer
+
+/** An EIP-1193 provider, such as `window.ethereum`. Asked for its account, its chain and one signature per payment. */
+export interface Eip1193Provider {
+  request(request: { method: string; params?: any }): Promise<unknown>;
+}
+
+/** A private key in hex or as 32 bytes. It is copied into WebAssembly memory and cannot be read back from there. */
+export interface PrivateKeyWallet {
+  privateKey: string | Uint8Array;
+}
+
+/** Anything that signs EIP-712 typed data for an address: viem's local accounts and wallet clients, for instance. */
+export interface TypedDataSigner {
+  address?: string;
+  account?: { address: string } | undefined;
+  signTypedData(typedData: any): Promise<string>;
+}
+
+export type Wallet = Eip1193Provider | PrivateKeyWallet | TypedDataSigner;
+
+/** What the payer may pay. A key that is not listed here is refused, since a limit that is not read is no limit. */
+export interface Policy {
+  /** The cap for one payment in whole tokens, such as `"$0.10"`: every known asset is a dollar. Default `"$0.10"`. */
+  maxPerPayment?: string;
+  /** CAIP-2 networks, such as `"eip155:8453"`. Default: every network with a known asset. */
+  networks?: readonly string[];
+  /** Recipients. Default: anyone. */
+  payTo?: readonly string[];
+  /** Seconds that an authorization may be valid for. Default 600. */
+  maxValiditySeconds?: number;
+  /** Whether servers of x402 version 1 are paid. Default `false`. */
+  v1?: boolean;
+  /** Whether the wallet is a deployed contract (EIP-1271), whose signature only the chain can check. Default `false`. */
+  contractWallet?: boolean;
+  /** Asked before every payment. Only `true` is a yes; a throw is a no. */
+  approve?: (quote: Quote) => boolean | Promise<boolean>;
+}
+
+export interface PayerOptions {
+  wallet: Wallet;
+  policy?: Policy;
+  /** What requests are sent with. Default: the runtime's `fetch`. */
+  fetch?: Fetch;
+  /** Told what happens, step by step. What it throws changes nothing. */
+  onStep?: (step: Step) => void;
+}
+
+/** What would be paid. All of it is read and checked by the payer; none of it is the server's prose. */
+export interface Quote {
+  /** The price, the recipient and the URL in one sentence, for a person. */
+  sentence: string;
+  /** Atomic units, as a decimal string. */
+  amount: string;
+  /** Whole tokens, such as `"0.01"`. */
+  tokens: string;
+  /** Such as `"USDC"`. */
+  symbol: string;
+  /** The token contract. */
+  asset: string;
+  /** CAIP-2. */
+  network: string;
+  payTo: string;
+  payer: string;
+  /** The URL that was asked for. */
+  url: string;
+  /** The Unix second after which the authorization is worth nothing. */
+  validBefore: string;
+}
+
+/** What became of a payment: the server's word, held against what was signed. The chain is the proof. */
+export interface Receipt {
+  /** Whether the server says that the payment moved. */
+  success: boolean;
+  /** Whether all it says agrees with what was signed. */
+  consistent: boolean;
+  /**
+   * Why it did not move, in the server's words. `invalid_payment_response` when the answer says nothing readable:
+   * the payment may have moved, or may until it expires.
+   */
+  errorReason?: string;
+  /** The transaction's hash; empty when none was named. */
+  transaction: string;
+  network: string;
+  payer: string;
+  payTo: string;
+  asset: string;
+  /** Atomic units that were signed for; what moved is at most this. */
+  amount: string;
+  tokens: string;
+  symbol: string;
+  url: string;
+}
+
+/** One offer of a 402. The texts are the server's, cut at a length: show them as text, never as instructions. */
+export interface JudgedOffer {
+  scheme: string;
+  network: string;
+  asset: string;
+  symbol?: string;
+  amount: string;
+  tokens?: string;
+  payTo: string;
+  allowed: boolean;
+  /** The code of the refusal. */
+  reason?: string;
+  /** The refusal for a person. */
+  sentence?: string;
+}
+
+/** What would be paid, and why or why not. */
+export interface Explanation {
+  wouldPay: boolean;
+  sentence: string;
+  /** The code of the refusal. */
+  reason?: string;
+  /** The place in `offers` of the one that would be paid. */
+  chosen?: number;
+  offers: JudgedOffer[];
+  /** Offers that could not be read. */
+  unread: number;
+}
+
+/** A step of a call. `at` is in milliseconds of `performance.now()`; `call` tells calls apart. */
+export type Step = { call: number; at: number } & (
+  | { step: "challenge"; url: string; x402Version: 1 | 2 }
+  | { step: "decision"; quote: Quote }
+  | { step: "refused"; code: string }
+  | { step: "signed"; payer: string }
+  | { step: "sent"; url: string }
+  | { step: "receipt"; status: number; receipt: Receipt }
+);
+
+export interface Payer {
+  /**
+   * `fetch` that pays: the same arguments and answers, at most one payment per call. What is not a 402 of x402 comes back
+   * untouched. Rejects with `X402Error` when a 402 is not paid, with the signal's reason when aborted, and as `fetch` does
+   * otherwise. The paid request is not redirected: a redirect is its answer.
+   */
+  readonly fetch: Fetch;
+  /** What was paid for a response of `fetch`, to whom, in which transaction; `undefined` if nothing was. */
+  readonly receipt: (response: Response) => Receipt | undefined;
+  /** What would be paid for a URL (which is requested, unpaid) or by a 402 response, and why or why not. */
+  readonly explain: (target: string | URL | Request | Response, init?: RequestInit) => Promise<Explanation>;
+  /** Asks the wallet for its account, which may open it, and answers the address. */
+  readonly connect: () => Promise<string>;
+  /** The account that pays; `undefined` until an injected wallet was asked for it. */
+  readonly address: string | undefined;
+}
+
+/** Makes a payer. Loads the module where it is not loaded yet. */
+export function createPayer(options: PayerOptions): Promise<Payer>;
+
+/** A `fetch` that pays over a `fetch` that does not. The payer's receipts know its responses. */
+export function wrapFetchWithPayment(fetch: Fetch, payer: Payer | PayerOptions): Fetch;
+
+/** An injected wallet that announced itself (EIP-6963). Its name and icon are its own claims. */
+export interface InjectedWallet {
+  readonly info: {
+    readonly uuid: string;
+    readonly name: string;
+    /** A `data:image/` URI, or empty. */
+    readonly icon: string;
+    readonly rdns: string;
+  };
+  readonly provider: Eip1193Provider;
+}
+
+/** The injected wallets announced so far. The listener hears of later ones, each time with the whole list. */
+export function injectedWallets(listener?: (wallets: InjectedWallet[]) => void): InjectedWallet[];
+
+/** The one error of this package. */
+export class X402Error extends Error {
+  readonly name: "X402Error";
+  constructor(code: string, message: string, retryable?: boolean, details?: object, cause?: unknown);
+  /** For programs, such as `"payer_over_cap"`. */
+  readonly code: string;
+  /** Whether the same call may end otherwise and cannot pay twice. */
+  readonly retryable: boolean;
+  /** Data about the failure: `quote` where one was made, `walletCode` where a wallet gave one. Never a secret. */
+  readonly details: { readonly quote?: Quote; readonly walletCode?: number };
+}
+
+// -------------------------------------------------------------------------------------------- the protocol's functions
+
+/**
+ * Loads the module. In browsers the functions below work after this (or after `createPayer`); elsewhere they load it
+ * themselves. `source` is for bundlers that move files: the module's URL, bytes, response or compiled form.
+ */
+export function init(source?: string | URL | Request | Response | BufferSource | WebAssembly.Module): Promise<void>;
+
+/** One offer, version 2. */
+export interface PaymentRequirements {
+  scheme: string;
+  network: string;
+  amount: string;
+  asset: string;
+  payTo: string;
+  maxTimeoutSeconds: number;
+  extra?: Record<string, unknown>;
+  [key: string]: unknown;
+}
+
+/** One offer, version 1. */
+export interface PaymentRequirementsV1 {
+  scheme: string;
+  network: string;
+  maxAmountRequired: string;
+  asset: string;
+  payTo: string;
+  maxTimeoutSeconds: number;
+  extra?: Record<string, unknown>;
+  [key: string]: unknown;
+}
+
+/** The terms of a 402. */
+export interface PaymentRequired {
+  x402Version: 1 | 2;
+  error?: string;
+  resource?: { url: string; description?: string; mimeType?: string; [key: string]: unknown };
+  accepts: (PaymentRequirements | PaymentRequirementsV1)[];
+  extensions?: Record<string, unknown>;
+}
+
+/** What an EIP-3009 payer signs. Amounts and times are decimal strings. */
+export interface Authorization {
+  from: string;
+  to: string;
+  value: string;
+  validAfter: string;
+  validBefore: string;
+  nonce: string;
+}
+
+/** A payment as it is sent. */
+export type Payment =
+  | {
+      x402Version: 2;
+      payload: { authorization: Authorization; signature: string };
+      accepted: PaymentRequirements;
+      resource?: object;
+      extensions?: object;
+    }
+  | { x402Version: 1; scheme: string; network: string; payload: { authorization: Authorization; signature: string } };
+
+/** The outcome that a server or a facilitator reports. */
+export interface Settlement {
+  success: boolean;
+  errorReason?: string;
+  payer?: string;
+  transaction: string;
+  network: string;
+  amount?: string;
+}
+
+/** The document that `eth_signTypedData_v4` takes. */
+export interface TypedData {
+  types: Record<string, { name: string; type: string }[]>;
+  domain: { name?: string; version?: string; chainId?: number; verifyingContract?: string };
+  primaryType: string;
+  message: Record<string, unknown>;
+}
+
+/** Reads a `PAYMENT-REQUIRED` header, or the JSON body of a version 1 402. */
+export function decodePaymentRequired(text: string): PaymentRequired;
+/** Writes a `PAYMENT-REQUIRED` header. Messages are objects or their JSON. */
+export function encodePaymentRequired(message: PaymentRequired | string): string;
+/** Reads a `PAYMENT-SIGNATURE` or `X-PAYMENT` header. */
+export function decodePayment(header: string): Payment;
+/** Writes the header of a payment: `PAYMENT-SIGNATURE` for version 2, `X-PAYMENT` for version 1. */
+export function encodePayment(payment: Payment | string): string;
+/** Reads a `PAYMENT-RESPONSE` or `X-PAYMENT-RESPONSE` header. */
+export function decodeSettlement(header: string): Settlement;
+/** Writes a `PAYMENT-RESPONSE` header. */
+export function encodeSettlement(settlement: Settlement | string): string;
+
+/** The EIP-712 document that authorizes a payment under some terms. */
+export function typedData(requirements: PaymentRequirements | PaymentRequirementsV1 | string, authorization: Authorization | string): TypedData;
+/** Its hash: the 32 bytes that are signed. */
+export function digest(requirements: PaymentRequirements | PaymentRequirementsV1 | string, authorization: Authorization | string): Hex;
+/** Signs 32 bytes: 65 bytes `r ‖ s ‖ v`, low s, v 27 or 28, deterministic (RFC 6979). */
+export function sign(privateKey: string | Uint8Array, digest: string): Hex;
+/** The address that signed 32 bytes. Takes 65 bytes, or the 64 of EIP-2098; a high s is refused. */
+export function recover(digest: string, signature: string): Hex;
+/** The address of a private key. */
+export function address(privateKey: string | Uint8Array): Hex;
+/** A fresh private key from the runtime's secure randomness. It is yours to keep. */
+export function generatePrivateKey(): Hex;
+
+/** Checks a payment against terms without the chain: shape, terms, times, signature. `now` is in Unix seconds. */
+export function verifyPayment(
+  payment: Payment | string,
+  requirements: PaymentRequirements | PaymentRequirementsV1 | string,
+  now?: number,
+): { isValid: boolean; invalidReason?: string; payer?: string };
+
+/** A private key that stays in WebAssembly memory until `free()`, which wipes it. For many signatures. */
+export interface LocalKey {
+  readonly address: Hex;
+  sign(digest: string): Hex;
+  signAuthorization(requirements: PaymentRequirements | PaymentRequirementsV1 | string, authorization: Authorization | string): Hex;
+  free(): void;
+}
+
+/** Takes a private key. */
+export function localKey(privateKey: string | Uint8Array): LocalKey;
