@@ -95,7 +95,7 @@ fn signed(required: &PaymentRequired, choice: Choice, policy: &Policy, cents: &s
     assert!(time("validAfter") >= NOW.0 - 60 && time("validAfter") < NOW.0);
     assert_eq!(message["from"], payer().address().to_string());
 
-    let signature = payer().sign(&intent.typed_data.digest()).unwrap();
+    let signature = payer().sign(&intent.typed_data.digest());
     assert!(intent.clone().seal(&[0; 65]).is_err(), "another signature is not put to it");
     let Ok(payment) = intent.seal(&signature.to_bytes()) else { return };
     let (_, header) = http::payment_header(&payment);

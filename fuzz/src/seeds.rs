@@ -167,7 +167,7 @@ fn price() -> Vec<Vec<u8>> {
 
 fn signature() -> Vec<Vec<u8>> {
     let digest = [0x99; 32];
-    let good = payer().sign(&digest).unwrap().to_bytes();
+    let good = payer().sign(&digest).to_bytes();
     let with = |signature: &[u8]| [&[0], digest.as_slice(), signature].concat();
     let mut compact = good[..64].to_vec();
     compact[32] |= (good[64] - 27) << 7;

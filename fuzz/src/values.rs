@@ -119,7 +119,7 @@ pub fn signature(data: &[u8]) -> bool {
         1 => {
             let digest = bytes.array();
             let Ok(key) = SecretKey::parse(&bytes.text()) else { return false };
-            let signature = key.sign(&digest).expect("every key signs every digest");
+            let signature = key.sign(&digest);
             assert_eq!(signature.recover(&digest), Ok(key.address()));
             assert!(format!("{key:?}").contains(&key.address().to_checksum()));
             parsed(&signature.to_bytes(), &digest)

@@ -96,7 +96,7 @@ fn pay(path: &'static str) -> Genuine {
         let required = http::read_payment_required(header, body).unwrap();
         let choice = choose(&required, &policy, &url, &url).unwrap();
         let intent = Intent::new(&required, choice, &policy, payer().address(), NOW, [0x77; 32], &url).unwrap();
-        let signature = payer().sign(&intent.typed_data.digest()).unwrap();
+        let signature = payer().sign(&intent.typed_data.digest());
         let quote = intent.quote.clone();
         (intent.seal(&signature.to_bytes()).unwrap(), quote)
     };

@@ -82,8 +82,7 @@ impl Wallet {
     pub(crate) async fn sign(&self, intent: &Intent, signal: &JsValue, seconds: u32) -> Result<Vec<u8>, JsValue> {
         let asked = match self {
             Self::Key(key) => {
-                let signature = key.sign(&intent.typed_data.digest());
-                return signature.map(|signature| signature.to_bytes().into()).map_err(fault);
+                return Ok(key.sign(&intent.typed_data.digest()).to_bytes().into());
             }
             Self::Provider(provider) => {
                 let current = answered(platform::request(provider, "eth_chainId", "[]"), signal, seconds).await?;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::evm::address::Address;
 use crate::evm::keccak::{Bytes32, keccak256};
 use crate::evm::rlp::List;
@@ -41,12 +41,16 @@ pub struct SignedTransaction {
 }
 
 impl Transaction {
-    /// Signs the transaction.
+    /// Signs the transaction, and checks that its signature is the key's.
     ///
     /// # Errors
-    /// `invalid_signature` if the key's own check fails.
+    /// `invalid_signature` if it is not.
     pub fn sign(&self, key: &SecretKey) -> Result<SignedTransaction> {
-        let signature = key.sign(&keccak256(&self.encode(None)))?;
+        let digest = keccak256(&self.encode(None));
+        let signature = key.sign(&digest);
+        if signature.recover(&digest)? != key.address() {
+            return Err(Code::InvalidSignature.into());
+        }
         let raw = self.encode(Some(&signature));
         let hash = keccak256(&raw);
         Ok(SignedTransaction { raw, hash })

@@ -135,7 +135,7 @@ fn s288_version_1_is_paid_only_when_allowed() {
     let choice = choose(&required, &policy, URL, URL).unwrap();
     let key = SecretKey::parse(PAYER_KEY).unwrap();
     let intent = Intent::new(&required, choice, &policy, key.address(), NOW, [7; 32], URL).unwrap();
-    let signature = key.sign(&intent.typed_data.digest()).unwrap();
+    let signature = key.sign(&intent.typed_data.digest());
     let payment = intent.seal(&signature.to_bytes()).unwrap();
     assert!(payment.write().contains(r#""network":"base-sepolia""#));
     let offer = Offer::read(required.offers[0].verbatim.clone(), Version::V1, Code::InvalidPayload).unwrap();
@@ -158,7 +158,7 @@ fn what_is_signed_is_the_offer() {
     assert_eq!(intent.quote.sentence, format!("Pay 0.01 USDC on eip155:84532 to {PAY_TO} for {URL}"));
 
     let key = SecretKey::parse(PAYER_KEY).unwrap();
-    let signature = key.sign(&intent.typed_data.digest()).unwrap();
+    let signature = key.sign(&intent.typed_data.digest());
     let payment = intent.seal(&signature.to_bytes()).unwrap();
     facilitator::check(&payment, &offer(&requirements()), NOW, &Rules::default()).unwrap();
     let written = payment.write();
@@ -186,21 +186,21 @@ fn s280_large_extensions_are_not_echoed() {
     let choice = choose(&required, &Policy::default(), URL, URL).unwrap();
     let key = SecretKey::parse(PAYER_KEY).unwrap();
     let intent = Intent::new(&required, choice, &Policy::default(), key.address(), NOW, [7; 32], URL).unwrap();
-    let signature = key.sign(&intent.typed_data.digest()).unwrap();
+    let signature = key.sign(&intent.typed_data.digest());
     assert!(!intent.seal(&signature.to_bytes()).unwrap().write().contains("yyy"));
 }
 
 #[test]
 fn s285_only_the_payer_s_own_signature_is_sent() {
     let key = SecretKey::parse(PAYER_KEY).unwrap();
-    let good = key.sign(&intent(&[requirements()]).typed_data.digest()).unwrap().to_bytes();
+    let good = key.sign(&intent(&[requirements()]).typed_data.digest()).to_bytes();
     let mut compact = good[..64].to_vec();
     compact[32] |= (good[64] - 27) << 7;
     let sealed = intent(&[requirements()]).seal(&compact).unwrap();
     assert_eq!(sealed.write(), intent(&[requirements()]).seal(&good).unwrap().write(), "one form leaves");
     let other = SecretKey::parse(crate::support::RELAYER_KEY).unwrap();
-    let foreign = other.sign(&intent(&[requirements()]).typed_data.digest()).unwrap().to_bytes();
-    let another = key.sign(&[1; 32]).unwrap().to_bytes();
+    let foreign = other.sign(&intent(&[requirements()]).typed_data.digest()).to_bytes();
+    let another = key.sign(&[1; 32]).to_bytes();
     for bad in [&foreign[..], &another[..], &good[..64], &[], &[0; 65], &[1; 200]] {
         let error = intent(&[requirements()]).seal(bad).unwrap_err();
         assert_eq!(error.code(), Code::PayerWalletMismatch);

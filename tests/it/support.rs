@@ -89,7 +89,7 @@ pub(crate) fn payment(requirements: &Value) -> Value {
     let key = SecretKey::parse(PAYER_KEY).unwrap();
     let authorization = authorize(&terms, key.address(), NOW, 600, [7; 32]).unwrap();
     let digest = authorization.typed_data(terms.domain).digest();
-    let signature = key.sign(&digest).unwrap().to_bytes().to_vec();
+    let signature = key.sign(&digest).to_bytes().to_vec();
     let payload = Payload { authorization, signature }.write().unwrap();
     let payload: Value = serde_json::from_str(payload.as_str()).unwrap();
     json!({ "x402Version": 2, "payload": payload, "accepted": requirements })
@@ -103,7 +103,7 @@ pub(crate) fn signed_with(requirements: &Value, change: impl Fn(&mut Value)) -> 
     let authorization = Payload::read(&payload).unwrap().authorization;
     let domain = Terms::read(&offer(requirements).terms).unwrap().domain;
     let digest = authorization.typed_data(domain).digest();
-    let signature = SecretKey::parse(PAYER_KEY).unwrap().sign(&digest).unwrap();
+    let signature = SecretKey::parse(PAYER_KEY).unwrap().sign(&digest);
     payment["payload"]["signature"] = hex::encode(&signature.to_bytes()).into();
     payment
 }

@@ -38,7 +38,7 @@ fn eip3009_digest_and_signature() {
 
     let key = SecretKey::parse(text(&v, "privateKey")).unwrap();
     assert_eq!(key.address().to_string(), text(&v, "address"));
-    let signature = key.sign(&digest).unwrap();
+    let signature = key.sign(&digest);
     assert_eq!(hex::encode(&signature.to_bytes()), text(&v, "signature"));
     let read = Signature::parse(&payload.signature).unwrap();
     assert_eq!(read.recover(&digest).unwrap(), key.address());
