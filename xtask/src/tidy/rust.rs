@@ -4,7 +4,8 @@ use super::Complaint;
 use super::source::{line_of, rust_code, without_tests, words};
 
 /// Which modules of the core each module may import. `error` and `types` are the ground everything stands on; the roles
-/// at the top never see each other, so that a page that pays does not carry a facilitator.
+/// at the top never see each other, so that a page that pays does not carry a facilitator; but a server checks payments
+/// itself, and asks the facilitator's code how.
 const LAYERS: [(&str, &[&str]); 10] = [
     ("error", &["types"]),
     ("types", &["error"]),
@@ -13,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("extension", &["error", "types", "transport", "evm"]),
     ("scheme", &["error", "types", "transport", "evm", "extension"]),
     ("client", ROLE),
-    ("server", ROLE),
+    ("server", &["error", "types", "transport", "evm", "extension", "scheme", "facilitator"]),
     ("facilitator", ROLE),
     ("ledger", &["error", "types"]),
 ];
