@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::{explain as explained, nothing_asked};
 use x402_core::client::intent::{Intent, Quote};
@@ -39,7 +40,7 @@ pub(crate) async fn pay(payer: &Shared, fetch: Function, input: &JsValue, init: 
     let outcome = match terms(payer, &response, &call.signal()).await {
         Ok(Some(required)) => {
             // Its headers are all that is needed; an unread body would hold the connection.
-            let _ = platform::discard(&response);
+            let _ = platform::discard(as_response(&response));
             let exchange = Exchange { payer, fetch: &fetch, call: &call, response: &response, number: payer.call() };
             exchange.settle(&required).await
         }
@@ -124,7 +125,7 @@ impl Exchange<'_> {
     /// The time to sign at, corrected by the answer's clock.
     fn now(&self) -> Now {
         let started = own_clock();
-        let server = platform::header(self.response, "date", 64).ok().and_then(|header| date(&header));
+        let server = platform::header(as_response(self.response), "date", 64).ok().and_then(|header| date(&header));
         Now { started, corrected: clock::now(started, server) }
     }
 
@@ -222,17 +223,22 @@ async fn terms(payer: &Shared, response: &JsValue, signal: &JsValue) -> Result<O
     if status(response) != STATUS {
         return Ok(None);
     }
-    let value = platform::header(response, PAYMENT_REQUIRED, MAX_TERMS).unwrap_or(JsValue::NULL);
+    let value = platform::header(as_response(response), PAYMENT_REQUIRED, MAX_TERMS).unwrap_or(JsValue::NULL);
     if value.is_undefined() {
         return Err(fault(Code::TooLarge.into()));
     }
     let header = bounded(&value, MAX_RESPONSE_HEADER);
     let mut body = None;
     if rules::reads_body(&payer.policy, header.as_deref()) {
-        let text = JsFuture::from(platform::text(response, MAX_TERMS, PATIENCE, signal)).await?;
+        let text = JsFuture::from(platform::text(as_response(response), MAX_TERMS, PATIENCE, signal)).await?;
         body = bounded(&text, MAX_RESPONSE_HEADER);
     }
     rules::terms(header.as_deref(), body.as_deref()).map_err(fault)
+}
+
+/// What a `fetch` gave, by its shape: a caller's own `fetch` may answer with an object that is no `Response`.
+fn as_response(value: &JsValue) -> &Response {
+    value.unchecked_ref()
 }
 
 fn status(response: &JsValue) -> u64 {
@@ -241,7 +247,7 @@ fn status(response: &JsValue) -> u64 {
 
 /// A header of a response; one that is too long to be read is none.
 fn header(response: &JsValue, name: &str) -> Option<String> {
-    platform::header(response, name, MAX_TERMS).ok().and_then(|value| bounded(&value, MAX_RESPONSE_HEADER))
+    platform::header(as_response(response), name, MAX_TERMS).ok().and_then(|value| bounded(&value, MAX_RESPONSE_HEADER))
 }
 
 fn quoted(quote: &Quote) -> JsValue {

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
+use web_sys::Response;
 
 #[wasm_bindgen(raw_module = "../js/platform.js")]
 extern "C" {
@@ -67,15 +68,15 @@ extern "C" {
     pub(crate) fn within(value: &JsValue, signal: &JsValue, seconds: u32) -> Promise;
 
     /// A response's body as text, up to a length and a time.
-    pub(crate) fn text(response: &JsValue, limit: u32, seconds: u32, signal: &JsValue) -> Promise;
+    pub(crate) fn text(response: &Response, limit: u32, seconds: u32, signal: &JsValue) -> Promise;
 
     /// A response header; `null` when there is none, `undefined` when it is too long.
     #[wasm_bindgen(catch)]
-    pub(crate) fn header(response: &JsValue, name: &str, limit: u32) -> Result<JsValue, JsValue>;
+    pub(crate) fn header(response: &Response, name: &str, limit: u32) -> Result<JsValue, JsValue>;
 
     /// Gives an unread body back to the network.
     #[wasm_bindgen(catch)]
-    pub(crate) fn discard(message: &JsValue) -> Result<(), JsValue>;
+    pub(crate) fn discard(message: &Response) -> Result<(), JsValue>;
 
     /// One EIP-1193 request, its parameters as JSON.
     pub(crate) fn request(provider: &JsValue, method: &str, params: &str) -> Promise;
