@@ -1,5 +1,6 @@
-// The Worker's entry: it starts the gate's module, hands it each request and each call of the relayer's object, and
-// starts it anew if it ever fails. Nothing is decided here; a request that cannot be answered gets a 500.
+// The Worker's entry: it starts the gate's module, hands it each request and each call of the relayer's object, does
+// for it what only the runtime can do, and starts it anew if it ever fails. Nothing is decided here; a request that
+// cannot be answered gets a 500.
 import { DurableObject } from "cloudflare:workers";
 
 import * as gate from "./build/x402_gate.js";
@@ -8,18 +9,129 @@ import config from "./gate.json";
 
 gate.initSync({ module: wasm });
 
+/** Headers as the module writes them: a name and a value in turn, each on its line. */
+function set(headers, lines) {
+  const parts = lines.split("\n");
+  for (let i = 0; i + 1 < parts.length; i += 2) headers.set(parts[i], parts[i + 1]);
+  return headers;
+}
+
+/** The text of a stream; undefined beyond `limit` bytes, or if it breaks off or is not UTF-8. */
+async function read(body, limit) {
+  if (body === null) return "";
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let left = limit;
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      left -= value.byteLength;
+      if (left < 0) {
+        await reader.cancel();
+        return undefined;
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the module uses of the runtime; `src/js.rs` declares it. */
+const edge = {
+  /** The parts of a response that may be made many times. */
+  prepare: (status, headers, body) => ({ body: body === "" ? null : body, init: { status, headers: set(new Headers(), headers) } }),
+
+  respond: ({ body, init }) => new Response(body, init),
+
+  /** Posts JSON. The promise is of the status and the text, a space between them, or of nothing if no whole reply came. */
+  async post(url, headers, body, milliseconds, limit) {
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: set(new Headers(), headers),
+        body,
+        redirect: "manual",
+        signal: AbortSignal.timeout(milliseconds),
+      });
+      const text = await read(response.body, limit);
+      return text === undefined ? undefined : `${response.status} ${text}`;
+    } catch {
+      return undefined;
+    }
+  },
+
+  read,
+
+  /** Passes a request on, without some of its headers. The promise is of nothing if no answer began in time. */
+  async forward(service, url, request, method, without, cache, milliseconds) {
+    const headers = new Headers(request.headers);
+    for (const name of without) headers.delete(name);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), milliseconds);
+    const init = { method, headers, body: request.body, redirect: "manual", signal: late.signal };
+    if (cache !== undefined) init.cache = cache;
+    try {
+      return await (service === undefined ? fetch(url, init) : service.fetch(url, init));
+    } catch {
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  },
+
+  /** An origin's answer, its body still streaming, without some of its headers and with others. */
+  deliver(origin, without, headers) {
+    const own = new Headers(origin.headers);
+    for (const name of without) own.delete(name);
+    const { status, statusText, webSocket } = origin;
+    return new Response(origin.body, { status, statusText, headers: set(own, headers), webSocket: webSocket ?? null });
+  },
+
+  /** Lets go of a body that nobody will read. */
+  discard: ({ body }) => void body?.cancel().catch(() => {}),
+
+  wait: (milliseconds) => scheduler.wait(milliseconds),
+  now: () => BigInt(Date.now()),
+  id: () => crypto.randomUUID(),
+  log: (line) => console.log(line),
+  error: (line) => console.error(line),
+
+  /** Asks the object of a relayer; the promise is of its reply, or of nothing. */
+  async relayer(namespace, name, method, order) {
+    try {
+      return await namespace.get(namespace.idFromName(name))[method](order);
+    } catch {
+      return undefined;
+    }
+  },
+
+  /** Sets an object's alarm, unless one is set: it must not be put off by those who come later. */
+  async wake(storage, seconds) {
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(seconds * 1000);
+  },
+
+  /** The module is lost, and everything that waits for it: the next call gets a new one. */
+  lose(reason) {
+    open = false;
+    console.error(JSON.stringify({ error: "gate_internal", message: reason }));
+    for (const end of waiting) end(new Error("gate_internal"));
+    waiting.clear();
+  },
+};
+
 /** Whether the module that runs now has read its configuration. */
 let open = false;
 
 /** What ends the calls that wait for the module that runs now. */
 const waiting = new Set();
 
-/** The module is lost, and everything that waits for it: the next call gets a new one. */
-function lose(reason) {
-  open = false;
-  console.error(JSON.stringify({ error: "gate_internal", message: reason }));
-  for (const end of waiting) end(new Error("gate_internal"));
-  waiting.clear();
+/** Gives up a module that may be broken. */
+function abandon(reason) {
+  gate.close();
+  edge.lose(reason);
 }
 
 // A module may also fail in a task of its own, where nobody waits for the call.
@@ -27,18 +139,12 @@ addEventListener("error", (event) => {
   if (event.error instanceof WebAssembly.RuntimeError) abandon("the module failed in a task");
 });
 
-/** Gives up a module that may be broken. */
-function abandon(reason) {
-  gate.close();
-  lose(reason);
-}
-
 /** Calls the module. What it throws in the call itself means that it is broken: errors of its own are promises'. */
 function call(env, work) {
   try {
     if (!open) {
       gate.begin();
-      gate.open(config, env, () => lose("the module panicked"));
+      gate.open(config, env, edge);
       open = true;
     }
     return work();
@@ -49,17 +155,16 @@ function call(env, work) {
 }
 
 /** The same for a call that answers with a promise, which ends with the module if not before. */
-async function wait(promise) {
-  let end;
-  const lost = new Promise((_, reject) => waiting.add((end = reject)));
-  try {
-    return await Promise.race([promise, lost]);
-  } finally {
-    waiting.delete(end);
-  }
+function wait(promise) {
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    const end = (settle) => (value) => {
+      waiting.delete(reject);
+      settle(value);
+    };
+    promise.then(end(resolve), end(reject));
+  });
 }
-
-const text = (headers, name) => headers.get(name) ?? undefined;
 
 /** The answer to a request that failed here. It never passes. */
 const failed = () =>
@@ -71,6 +176,7 @@ const failed = () =>
 export default {
   fetch(request, env) {
     const { headers, method, url } = request;
+    const text = (name) => headers.get(name) ?? undefined;
     try {
       const answer = call(env, () =>
         gate.fetch(
@@ -79,12 +185,13 @@ export default {
           Math.floor(Date.now() / 1000),
           method,
           url,
-          text(headers, "payment-signature"),
-          text(headers, "x-payment"),
-          text(headers, "origin"),
-          text(headers, "access-control-request-headers"),
-          text(headers, "authorization"),
-          text(headers, "upgrade"),
+          text("payment-signature"),
+          text("x-payment"),
+          text("origin"),
+          // Only a preflight has them.
+          method === "OPTIONS" ? text("access-control-request-headers") : undefined,
+          text("authorization"),
+          text("upgrade"),
         ),
       );
       return answer instanceof Promise ? wait(answer).catch(failed) : answer;

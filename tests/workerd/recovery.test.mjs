@@ -183,7 +183,7 @@ async function withBroken(change, part) {
 
 test("S-320 a module that breaks in a call answers 500 and is replaced before the next", async () => {
   // An id is drawn for each request that waits for somebody; the third breaks.
-  const change = breaking("const ret = crypto.randomUUID();", `if ((globalThis.drawn = (globalThis.drawn ?? 0) + 1) === 3) ${TRAP}`);
+  const change = breaking("const ret = arg1.id();", `if ((globalThis.drawn = (globalThis.drawn ?? 0) + 1) === 3) { ${TRAP} }`);
   await withBroken(change, async (url, facilitator) => {
     const key = freshKey();
     const statuses = [];
@@ -194,8 +194,8 @@ test("S-320 a module that breaks in a call answers 500 and is replaced before th
 });
 
 test("S-320 a module that breaks in a task serves none of its neighbours, and is replaced", async () => {
-  // A reply's status is read in a task of its own; the one that names itself breaks.
-  const change = breaking("const ret = arg0.status;", `if (arg0.headers.has("x-break")) ${TRAP}`);
+  // An origin's status is read in a task of its own; the one that names itself breaks.
+  const change = breaking("const ret = arg0.status;", `if (arg0.headers.has("x-break")) { ${TRAP} }`);
   await withBroken(change, async (url, facilitator) => {
     const [required, key] = [await challenge(url), freshKey()];
     const { "/verify": verify } = facilitator.say;
@@ -207,7 +207,8 @@ test("S-320 a module that breaks in a task serves none of its neighbours, and is
       await (await fetch(url)).arrayBuffer();
       return held.length === neighbours.length;
     });
-    facilitator.say["/verify"] = (_body, _request, response) => void response.writeHead(200, { "x-break": "1" }).end("{}");
+    facilitator.say["/verify"] = verify;
+    origin.answer = (_, response) => response.writeHead(200, { "x-break": "1" }).end("secret");
     const breaks = await buy(url, key);
     assert.deepEqual([breaks.status, (await breaks.json()).error], [500, "gate_internal"]);
     // What they waited for comes too late for them.
@@ -216,7 +217,7 @@ test("S-320 a module that breaks in a task serves none of its neighbours, and is
       assert.equal(answer.status, 500);
       assert.equal(answer.headers.get("cache-control"), "no-store");
     }
-    facilitator.say["/verify"] = verify;
+    origin.answer = undefined;
     assert.equal((await buy(url, key)).status, 200);
     // A neighbour's payment was not used up.
     assert.equal((await present(url, neighbours[0])).status, 200);
@@ -226,7 +227,7 @@ test("S-320 a module that breaks in a task serves none of its neighbours, and is
 test("S-320 a module that panics is replaced before the next call", async () => {
   // The second challenge is made while the first is being made, which the module takes for impossible.
   const again = 'fetch2(new Request("http://gate.test/paid"), {}, 0, "GET", "http://gate.test/paid");';
-  const change = breaking("const ret = new Response(arg0, arg1);", `if ((globalThis.made = (globalThis.made ?? 0) + 1) === 2) ${again}`);
+  const change = breaking("const ret = arg0.respond(arg1);", `if ((globalThis.made = (globalThis.made ?? 0) + 1) === 2) ${again}`);
   await withBroken(change, async (url) => {
     const statuses = [];
     for (let i = 0; i < 4; i += 1) statuses.push((await fetch(url)).status);

@@ -3,6 +3,7 @@
 use wasm_bindgen::JsValue;
 use x402_core::error::Code;
 use x402_core::server::gate::{Answer, Endpoint, Gate};
+use x402_core::transport::http::MAX_BODY;
 
 use crate::gate::Visit;
 use crate::js::{self, Response};
@@ -20,7 +21,7 @@ pub(crate) async fn answer(visit: &Visit, endpoint: Endpoint, trace: Trace) -> R
 }
 
 async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
-    let body = http::read_message(&visit.request.body()).await;
+    let body = http::read(&visit.request.body(), MAX_BODY).await;
     let asked = match visit.gate.asked(endpoint, body.as_deref(), js::now()) {
         Ok(asked) => asked,
         Err(answer) => return answer,

@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::embedded::{self, Sender, Standing};
-use x402_core::facilitator::order::{Order, Purpose, Reply};
+use x402_core::facilitator::order::{Order, Purpose};
 use x402_core::facilitator::remote::{self, Verdict};
 use x402_core::facilitator::{Checked, Settlement};
 use x402_core::server::config::{Facilitator, NetworkConfig, RemoteFacilitator};
@@ -100,11 +100,6 @@ pub(crate) async fn verify_for(network: &NetworkConfig, checked: &Checked) -> Re
         (_, _, Standing::Good) => Ok(()),
         (_, _, Standing::Used) => Err(Code::ExactEvmNonceUsed.into()),
     }
-}
-
-/// What the relayer's reply means.
-pub(crate) fn outcome(reply: Option<&str>, checked: &Checked) -> Settlement {
-    Reply::settlement(reply, checked)
 }
 
 async fn ask(other: &RemoteFacilitator, endpoint: &str, message: &str, milliseconds: u32) -> Option<http::Reply> {

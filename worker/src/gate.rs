@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use js_sys::futures::{JsFuture, future_to_promise};
-use js_sys::{Array, JsString, Promise, Reflect};
+use js_sys::{Array, JsString, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use x402_core::error::{Code, Error};
 use x402_core::server::answers::Delivery;
@@ -13,7 +13,7 @@ use x402_core::server::inflight::{InFlight, Key};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
-use crate::js::{self, AbortController, Headers, Init, Request, Response, Service};
+use crate::js::{self, Request, Response};
 use crate::log::Trace;
 use crate::{api, facilitator, respond};
 
@@ -22,6 +22,7 @@ const PATIENCE_ORIGIN: u32 = 60_000;
 
 thread_local! {
     static IN_FLIGHT: RefCell<InFlight> = RefCell::new(InFlight::default());
+    static WITHOUT: Array = js::texts(STRIPPED_FROM_REQUEST);
 }
 
 /// A request on its way, and what belongs to it.
@@ -103,7 +104,7 @@ async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Respon
 async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
     match ask_origin(visit, path, false).await {
         Some(origin) => {
-            let speaks = origin.headers_of().has("access-control-allow-origin");
+            let speaks = origin.headers().has("access-control-allow-origin");
             respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
         }
         None => finish(&visit.gate.failure(Code::GateOriginFailed, visit.page.as_deref()), trace),
@@ -162,35 +163,16 @@ fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
 /// cache on the way may have it or keep it.
 async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
-    let headers = Headers::copy(&visit.request.headers());
-    for name in STRIPPED_FROM_REQUEST {
-        headers.delete(name);
-    }
-    let controller = AbortController::new();
-    let init = Init::empty();
-    init.set_method(&visit.method);
-    init.set_headers(&headers);
-    init.set_body(&visit.request.body());
-    init.set_redirect("manual");
-    init.set_signal(&controller.signal());
-    if paid {
-        init.set_cache("no-store");
-    }
     let config = visit.gate.config();
-    let url = config.target(path, visit.query.as_deref());
-    let asked = match &config.origin {
-        Origin::Url(_) => js::fetch(&url, &init),
-        Origin::Service(name) => {
-            let binding = Reflect::get(&visit.env, &name.as_str().into()).ok().filter(JsValue::is_object)?;
-            binding.unchecked_into::<Service>().fetch_from(&url, &init)
-        }
+    let service = match &config.origin {
+        Origin::Url(_) => JsValue::UNDEFINED,
+        Origin::Service(name) => Reflect::get(&visit.env, &name.as_str().into()).ok().filter(JsValue::is_object)?,
     };
-    let (asked, late): (JsValue, JsValue) = (asked.ok()?.into(), js::wait(PATIENCE_ORIGIN).into());
-    let begun = Promise::race(&Array::of2(&asked, &late));
+    let url = config.target(path, visit.query.as_deref());
+    let cache = paid.then_some("no-store");
+    let begun = WITHOUT.with(|without| {
+        js::edge(|edge| edge.forward(&service, &url, &visit.request, &visit.method, without, cache, PATIENCE_ORIGIN))
+    });
     let begun = JsFuture::from(begun).await.ok()?;
-    if begun.is_undefined() {
-        controller.abort();
-        return None;
-    }
-    Some(begun.unchecked_into())
+    (!begun.is_undefined()).then(|| begun.unchecked_into())
 }

@@ -18,7 +18,7 @@ use std::cell::OnceCell;
 use std::panic;
 
 use js_sys::futures::future_to_promise;
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::order::Reply;
@@ -26,7 +26,7 @@ use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 
 use crate::gate::Head;
-use crate::js::{Request, Storage};
+use crate::js::{Edge, Request, Storage};
 use crate::store::Store;
 
 thread_local! {
@@ -39,14 +39,14 @@ thread_local! {
 #[wasm_bindgen]
 pub fn begin() {}
 
-/// Reads the configuration, with secrets from the environment. `failed` is called when the instance is lost; the next
-/// call, which must be [`begin`], gets a new one.
+/// Reads the configuration, with secrets from the environment. The entry's half is told when the instance is lost; the
+/// next call, which must be [`begin`], gets a new one.
 #[wasm_bindgen]
-pub fn open(config: &str, env: &JsValue, failed: Function) {
-    panic::set_hook(Box::new(move |_| {
+pub fn open(config: &str, env: &JsValue, edge: Edge) {
+    js::meet(edge);
+    panic::set_hook(Box::new(|_| {
         wasm_bindgen::handler::schedule_reinit();
-        // The entry answers for the requests that are lost; there is nobody else to tell.
-        let _ = failed.call0(&JsValue::UNDEFINED);
+        js::edge(|edge| edge.lose("the module panicked"));
     }));
     let secret = |name: &str| Reflect::get(env, &name.into()).ok()?.as_string();
     let gate = Config::read(config, &secret).and_then(Gate::new);

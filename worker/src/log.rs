@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::js;
+use crate::js::{self, Edge};
 
 /// Characters of a path that are logged.
 const PATH: usize = 120;
@@ -19,7 +19,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn begin(method: &str, path: &str) -> Self {
         Self {
-            id: js::random_uuid(),
+            id: js::edge(Edge::id),
             method: method.chars().filter(char::is_ascii_graphic).take(16).collect(),
             path: path.chars().filter(char::is_ascii_graphic).take(PATH).collect(),
             begun: js::milliseconds(),
@@ -37,11 +37,11 @@ impl Trace {
             "outcome": outcome,
             "milliseconds": milliseconds,
         });
-        js::log(&line.to_string());
+        js::edge(|edge| edge.log(&line.to_string()));
     }
 }
 
 /// Writes why the gate cannot work at all.
 pub(crate) fn fault(code: &str, message: &str) {
-    js::log_error(&json!({ "error": code, "message": message }).to_string());
+    js::edge(|edge| edge.error(&json!({ "error": code, "message": message }).to_string()));
 }

@@ -5,8 +5,8 @@
 //! nothing is sent twice. Waiting for receipts happens beside that, as many at once as there are orders.
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::JsValue;
 use x402_core::error::{Code, Error};
 use x402_core::evm::reads::Read;
 use x402_core::facilitator::embedded::Sender;
@@ -15,9 +15,8 @@ use x402_core::facilitator::relayer::{self, Follow};
 use x402_core::facilitator::{Checked, Settlement};
 use x402_core::server::gate::Gate;
 
-use crate::js::{self, Namespace, RelayerStub};
 use crate::store::Store;
-use crate::{chain, facilitator};
+use crate::{chain, js};
 
 /// How often a transaction is planned anew when its nonce turns out to be used.
 const PLANS: usize = 3;
@@ -29,14 +28,10 @@ const ALARM: u64 = 10;
 
 /// Settles an order through its relayer.
 pub(crate) async fn settle(env: &JsValue, order: &Order, sender: &Sender, checked: &Checked) -> Settlement {
-    let Some(stub) = object(env, order, sender) else {
-        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
-    };
-    let Ok(promise) = stub.settle(&order.write()) else {
-        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
-    };
-    let reply = answer(promise).await;
-    facilitator::outcome(reply.as_deref(), checked)
+    match ask(env, order, sender, "settle") {
+        Some(reply) => Reply::settlement(answer(reply).await.as_deref(), checked),
+        None => Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into()),
+    }
 }
 
 /// Whether the relayer settled, or is settling, this very payment and nobody was served for it.
@@ -44,18 +39,18 @@ pub(crate) async fn settle(env: &JsValue, order: &Order, sender: &Sender, checke
 /// # Errors
 /// Why no request can be served for it.
 pub(crate) async fn holds(env: &JsValue, order: &Order, sender: &Sender) -> Result<(), Error> {
-    let reply = match object(env, order, sender).map(|stub| stub.holds(&order.write())) {
-        Some(Ok(promise)) => answer(promise).await,
-        _ => None,
+    let reply = match ask(env, order, sender, "holds") {
+        Some(reply) => answer(reply).await,
+        None => None,
     };
     Reply::held(reply.as_deref())
 }
 
-fn object(env: &JsValue, order: &Order, sender: &Sender) -> Option<RelayerStub> {
-    let namespace = Reflect::get(env, &"RELAYER".into()).ok().filter(|binding| !binding.is_undefined())?;
-    let namespace: Namespace = namespace.unchecked_into();
+/// Calls a method of the relayer's object; none where there is no such binding.
+fn ask(env: &JsValue, order: &Order, sender: &Sender, method: &str) -> Option<Promise> {
+    let namespace = Reflect::get(env, &"RELAYER".into()).ok().filter(JsValue::is_object)?;
     let name = [order.network.as_str(), &sender.relayer.to_string()].join(":");
-    Some(namespace.stub(&namespace.id_from_name(&name)))
+    Some(js::edge(|edge| edge.relayer(&namespace, &name, method, &order.write())))
 }
 
 async fn answer(promise: Promise) -> Option<String> {
@@ -147,7 +142,7 @@ fn kept(store: &Store, identity: &str) -> Result<Record, Error> {
 
 async fn pause_for(milliseconds: u32) {
     // A timer that fails ends at once; the loop around it is bounded by the clock.
-    let _ = JsFuture::from(js::wait(milliseconds)).await;
+    let _ = JsFuture::from(js::edge(|edge| edge.wait(milliseconds))).await;
 }
 
 /// Inside: looks for everything whose outcome is not known, sends again what may have been lost, and forgets what is
@@ -182,9 +177,4 @@ pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> 
         store.wake(js::now().plus(seconds)).await;
     }
     Ok(())
-}
-
-/// The values of a query.
-pub(crate) fn values(texts: &[&str]) -> Array {
-    texts.iter().map(|text| JsValue::from_str(text)).collect()
 }

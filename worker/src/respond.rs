@@ -2,42 +2,33 @@
 
 use std::cell::RefCell;
 
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::Array;
+use wasm_bindgen::JsValue;
 use x402_core::server::gate::{Answer, Header, STRIPPED_FROM_RESPONSE};
 
-use crate::js::{Headers, Init, Response, Stream};
-
-/// A response's parts on JavaScript's side, made once.
-struct Ready {
-    body: JsValue,
-    init: Init,
-}
+use crate::js::{self, Ready, Response};
 
 thread_local! {
-    /// By the answer's number. Headers and text belong to no request, so all requests may share them.
+    /// By the answer's number.
     static READY: RefCell<Vec<Option<Ready>>> = const { RefCell::new(Vec::new()) };
+    static WITHOUT: Array = js::texts(STRIPPED_FROM_RESPONSE);
 }
 
-impl Ready {
-    fn new(answer: &Answer) -> Result<Self, JsValue> {
-        let init = Init::empty();
-        init.set_status(answer.status);
-        init.set_headers(&headers_of(&answer.headers)?);
-        let body = if answer.body.is_empty() { JsValue::NULL } else { JsValue::from_str(&answer.body) };
-        Ok(Self { body, init })
+/// Headers as the entry reads them.
+fn lines(headers: &[Header]) -> String {
+    let mut lines = String::new();
+    for header in headers {
+        lines.extend([header.name, "\n", &*header.value, "\n"]);
     }
-
-    fn respond(&self) -> Result<Response, JsValue> {
-        Response::new(&self.body, &self.init)
-    }
+    lines
 }
 
-fn headers_of(list: &[Header]) -> Result<Headers, JsValue> {
-    let headers = Headers::new();
-    for header in list {
-        headers.set(header.name, &header.value)?;
-    }
-    Ok(headers)
+fn prepare(answer: &Answer) -> Result<Ready, JsValue> {
+    js::edge(|edge| edge.prepare(answer.status, &lines(&answer.headers), &answer.body))
+}
+
+fn make(ready: &Ready) -> Result<Response, JsValue> {
+    js::edge(|edge| edge.respond(ready))
 }
 
 /// The response of an answer.
@@ -46,16 +37,16 @@ fn headers_of(list: &[Header]) -> Result<Headers, JsValue> {
 /// What the runtime throws at a value it does not take.
 pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
     let Some(number) = answer.prepared else {
-        return Ready::new(answer)?.respond();
+        return make(&prepare(answer)?);
     };
     READY.with_borrow_mut(|ready| {
         if ready.len() <= number {
             ready.resize_with(number.saturating_add(1), || None);
         }
         match ready.get_mut(number) {
-            Some(Some(ready)) => ready.respond(),
-            Some(empty) => empty.insert(Ready::new(answer)?).respond(),
-            None => Ready::new(answer)?.respond(),
+            Some(Some(ready)) => make(ready),
+            Some(empty) => make(empty.insert(prepare(answer)?)),
+            None => make(&prepare(answer)?),
         }
     })
 }
@@ -64,30 +55,11 @@ pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
 ///
 /// # Errors
 /// What the runtime throws at a value it does not take.
-pub(crate) fn deliver(origin: &Response, list: &[Header]) -> Result<Response, JsValue> {
-    let headers = Headers::copy(&origin.headers_of());
-    for name in STRIPPED_FROM_RESPONSE {
-        headers.delete(name);
-    }
-    for header in list {
-        headers.set(header.name, &header.value)?;
-    }
-    let init = Init::empty();
-    init.set_status(origin.status());
-    init.set_status_text(&origin.status_text());
-    init.set_headers(&headers);
-    let socket = origin.web_socket();
-    if !socket.is_falsy() {
-        init.set_web_socket(&socket);
-    }
-    Response::new(&origin.body_of(), &init)
+pub(crate) fn deliver(origin: &Response, headers: &[Header]) -> Result<Response, JsValue> {
+    WITHOUT.with(|without| js::edge(|edge| edge.deliver(origin, without, &lines(headers))))
 }
 
 /// Lets go of a body that nobody will read.
 pub(crate) fn discard(origin: &Response) {
-    let body = origin.body_of();
-    if !body.is_null() {
-        // The promise says when the origin knows; nobody waits for that.
-        let _ = body.unchecked_ref::<Stream>().cancel();
-    }
+    js::edge(|edge| edge.discard(origin));
 }

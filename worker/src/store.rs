@@ -9,8 +9,7 @@ use x402_core::facilitator::relayer::Account;
 use x402_core::types::network::Network;
 use x402_core::types::time::UnixSeconds;
 
-use crate::js::Storage;
-use crate::relayer::values;
+use crate::js::{self, Storage};
 
 /// Payments looked at in one alarm; the others wait for the next.
 const BATCH: &str = "100";
@@ -33,7 +32,7 @@ impl Store {
     }
 
     fn run(&self, query: &str, texts: &[&str]) -> Result<Vec<Array>> {
-        let rows = self.0.sql().exec(query, &values(texts));
+        let rows = self.0.sql().exec(query, &js::texts(texts));
         let rows = rows.and_then(|cursor| cursor.raw()).and_then(|cursor| cursor.to_array());
         let rows = rows.map_err(|_| Error::new(Code::FacilitatorRelayerUnavailable, "the database failed"))?;
         Ok(rows.iter().map(JsCast::unchecked_into).collect())
@@ -105,15 +104,10 @@ impl Store {
         Ok(())
     }
 
-    /// Sets the alarm, unless one is set: it must not be put off by those who come later.
+    /// Sets the alarm, unless one is set.
     pub(crate) async fn wake(&self, at: UnixSeconds) {
-        let set = JsFuture::from(self.0.alarm()).await;
-        if set.is_ok_and(|set| set.is_null())
-            // A number of JavaScript; the seconds of this age are far from where it would lose any.
-            && let Ok(milliseconds) = format!("{at}000").parse()
-        {
-            // Without an alarm the next order sets one.
-            let _ = JsFuture::from(self.0.set_alarm(milliseconds)).await;
-        }
+        // Seconds of this century; without an alarm the next order sets one.
+        let seconds = u32::try_from(at.0).unwrap_or(u32::MAX);
+        let _ = JsFuture::from(js::edge(|edge| edge.wake(&self.0, seconds))).await;
     }
 }
