@@ -32,7 +32,7 @@ class Payer {
     this.receipt = (response) => Object.freeze(guarded(() => payer.receipt(response)));
     this.connect = () => guarded(() => payer.connect());
     this.explain = async (target, init) => {
-      if (typeof target?.status === "number") return guarded(() => payer.explain(target, target.url));
+      if (typeof target?.status === "number") return guarded(() => payer.explain(target, String(target.url ?? "")));
       const call = new Call(target, init);
       const response = await call.send(send);
       try {
@@ -97,7 +97,12 @@ export function face({ now, later }) {
   const wrapFetchWithPayment = (fetch, payer) => {
     if (payer instanceof Payer) return payer[CORE].over(fetch);
     let created;
-    return async (input, init) => (await (created ??= createPayer({ ...payer, fetch }))).fetch(input, init);
+    const again = (error) => {
+      created = undefined; // what failed may work for the next call
+      throw error;
+    };
+    const paying = () => (created ??= createPayer(payer).then((made) => made[CORE].over(fetch), again));
+    return async (input, init) => (await paying())(input, init);
   };
 
   const localKey = (privateKey) => {

@@ -15,6 +15,12 @@ function callback(name, value) {
   return value === undefined || typeof value === "function" ? value : refuse(`${name} is a function`);
 }
 
+/** Whether all that an object says is its own: limits that it inherits would not be read. */
+function plain(object) {
+  const parent = Object.getPrototypeOf(object);
+  return parent === null || Object.getPrototypeOf(parent) === null;
+}
+
 /** Which kind of wallet this is, and what is known of it. */
 function wallet(value) {
   if (value?.privateKey !== undefined) return { secret: value.privateKey };
@@ -30,7 +36,7 @@ export function parts(options) {
     if (options === null || typeof options !== "object") refuse("expected an object");
     const { wallet: signer, policy = {}, fetch, onStep, ...unknown } = options;
     for (const [name, value] of Object.entries(unknown)) if (value !== undefined) refuse(`there is no option ${name}`);
-    if (policy === null || typeof policy !== "object") refuse("policy is an object");
+    if (policy === null || typeof policy !== "object" || !plain(policy)) refuse("policy is a plain object");
     const { approve, ...limits } = policy;
     return {
       ...wallet(signer),
