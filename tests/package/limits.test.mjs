@@ -141,11 +141,21 @@ test("explain reads answers that are not fetch's own", async () => {
   assert.deepEqual([told.wouldPay, told.offers.length], [false, 1]);
 });
 
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+
 test("index.d.ts names what the package exports, no more and no less", () => {
-  const name = "index.d.ts";
-  const text = readFileSync(new URL("../../pkg/index.d.ts", import.meta.url), "utf8");
-  const source = ts.createSourceFile(name, text, ts.ScriptTarget.Latest);
+  const source = ts.createSourceFile("index.d.ts", read("pkg/index.d.ts"), ts.ScriptTarget.Latest);
   const values = source.statements.filter((node) => ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node));
   const declared = values.map((node) => node.name.text).sort();
   assert.deepEqual(declared, Object.keys(x402).sort());
+});
+
+test("the package's README names every function and limit, and no code that is not given", async () => {
+  const readme = read("pkg/README.md");
+  for (const name of Object.keys(x402).filter((name) => name !== "X402Error")) assert.ok(readme.includes(`${name}`), name);
+  const source = ts.createSourceFile("index.d.ts", read("pkg/index.d.ts"), ts.ScriptTarget.Latest);
+  const policy = source.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === "Policy");
+  assert.deepEqual(readme.match(/(?<=^\| `)[a-zA-Z0-9]+(?=` \| (?!when))/gm), policy.members.map((member) => member.name.text));
+  const given = ["src/error.rs", "pkg/js/face.js", "pkg/js/options.js"].map(read).join();
+  for (const code of new Set(readme.match(/\b(payer|invalid|unsupported|too)_\w+/g))) assert.ok(given.includes(`"${code}"`), code);
 });
