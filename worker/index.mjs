@@ -16,26 +16,70 @@ function set(headers, lines) {
   return headers;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** What is read of a stream at once; most messages are smaller. */
+const PIECE = 4096;
+
 /** The text of a stream; undefined beyond `limit` bytes, or if it breaks off or is not UTF-8. */
 async function read(body, limit) {
   if (body === null) return "";
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let left = limit;
-  const reader = body.getReader();
   try {
+    const reader = body.getReader({ mode: "byob" });
+    let bytes = new Uint8Array(0);
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      left -= value.byteLength;
-      if (left < 0) {
+      const { value } = await reader.readAtLeast(PIECE, new Uint8Array(PIECE));
+      const length = value?.byteLength ?? 0;
+      bytes = bytes.length === 0 ? (value ?? bytes) : joined(bytes, value ?? new Uint8Array(0));
+      if (bytes.length > limit) {
         await reader.cancel();
         return undefined;
       }
-      text += decoder.decode(value, { stream: true });
+      // Less than a whole piece is the stream's end.
+      if (length < PIECE) return utf8.decode(bytes);
     }
   } catch {
     return undefined;
+  }
+}
+
+function joined(one, two) {
+  const both = new Uint8Array(one.length + two.length);
+  both.set(one);
+  both.set(two, one.length);
+  return both;
+}
+
+/** The same for a response, of which more may be known: the runtime holds a body to the length it was announced with. */
+async function readAll(response, limit) {
+  const length = Number(response.headers.get("content-length") ?? Number.NaN);
+  if (!(length <= limit)) return length > limit ? undefined : read(response.body, limit);
+  return utf8.decode(await response.arrayBuffer());
+}
+
+/** The time that the steps of one request have, each its own. One timer serves them all, which is cheaper than one each. */
+class Deadline {
+  #late = new AbortController();
+  #at = Number.POSITIVE_INFINITY;
+  #timer;
+
+  /** Does something with a signal that comes after some time, unless it is done by then. */
+  async during(milliseconds, work) {
+    if (this.#late.signal.aborted) this.#late = new AbortController();
+    this.#at = Date.now() + milliseconds;
+    this.#timer ??= setTimeout(() => this.#look(), milliseconds);
+    try {
+      return await work(this.#late.signal);
+    } finally {
+      this.#at = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #look() {
+    this.#timer = undefined;
+    const left = this.#at - Date.now();
+    if (left <= 0) this.#late.abort();
+    else if (left < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.#look(), left);
   }
 }
 
@@ -46,18 +90,17 @@ const edge = {
 
   respond: ({ body, init }) => new Response(body, init),
 
+  deadline: () => new Deadline(),
+
   /** Posts JSON. The promise is of the status and the text, a space between them, or of nothing if no whole reply came. */
-  async post(url, headers, body, milliseconds, limit) {
+  async post(deadline, milliseconds, url, headers, body, limit) {
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: set(new Headers(), headers),
-        body,
-        redirect: "manual",
-        signal: AbortSignal.timeout(milliseconds),
+      const own = set(new Headers(), headers);
+      return await deadline.during(milliseconds, async (signal) => {
+        const response = await fetch(url, { method: "POST", headers: own, body, redirect: "manual", signal });
+        const text = await readAll(response, limit);
+        return text === undefined ? undefined : `${response.status} ${text}`;
       });
-      const text = await read(response.body, limit);
-      return text === undefined ? undefined : `${response.status} ${text}`;
     } catch {
       return undefined;
     }
@@ -66,19 +109,18 @@ const edge = {
   read,
 
   /** Passes a request on, without some of its headers. The promise is of nothing if no answer began in time. */
-  async forward(service, url, request, method, without, cache, milliseconds) {
-    const headers = new Headers(request.headers);
-    for (const name of without) headers.delete(name);
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), milliseconds);
-    const init = { method, headers, body: request.body, redirect: "manual", signal: late.signal };
-    if (cache !== undefined) init.cache = cache;
+  async forward(deadline, milliseconds, service, url, request, method, without, cache) {
     try {
-      return await (service === undefined ? fetch(url, init) : service.fetch(url, init));
+      const headers = new Headers(request.headers);
+      for (const name of without) headers.delete(name);
+      const init = { method, headers, body: request.body, redirect: "manual" };
+      if (cache !== undefined) init.cache = cache;
+      return await deadline.during(milliseconds, (signal) => {
+        init.signal = signal;
+        return service === undefined ? fetch(url, init) : service.fetch(url, init);
+      });
     } catch {
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   },
 

@@ -27,10 +27,10 @@ async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
         Err(answer) => return answer,
     };
     if endpoint == Endpoint::Settle {
-        let settlement = facilitator::settle_for(&visit.env, asked.network, &asked.checked).await;
+        let settlement = facilitator::settle_for(&visit.way, asked.network, &asked.checked).await;
         Gate::asked_settled(&asked, settlement)
     } else {
-        let verdict = facilitator::verify_for(asked.network, &asked.checked).await;
+        let verdict = facilitator::verify_for(&visit.way, asked.network, &asked.checked).await;
         Gate::asked_verified(&asked, verdict)
     }
 }

@@ -13,7 +13,8 @@ use x402_core::server::inflight::{InFlight, Key};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
-use crate::js::{self, Request, Response};
+use crate::facilitator::Way;
+use crate::js::{self, Deadline, Request, Response};
 use crate::log::Trace;
 use crate::{api, facilitator, respond};
 
@@ -28,7 +29,7 @@ thread_local! {
 /// A request on its way, and what belongs to it.
 pub(crate) struct Visit {
     pub(crate) gate: &'static Gate,
-    pub(crate) env: JsValue,
+    pub(crate) way: Way,
     pub(crate) request: Request,
     pub(crate) method: String,
     pub(crate) query: Option<String>,
@@ -85,7 +86,8 @@ pub(crate) fn enter(
         return respond::answer(answer).map(Into::into);
     }
     let (trace, query) = (trace(), query.map(String::from));
-    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
+    let way = Way { env, deadline: Deadline::new() };
+    let visit = Visit { gate, way, request, method: head.method, query, page: head.origin };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -142,14 +144,14 @@ async fn try_sell(visit: &Visit, sale: &Sale<'static>) -> Result<(Response, Deli
     let network = &sale.network.network;
     let claim = IN_FLIGHT.with_borrow_mut(|all| all.claim(network, &sale.checked, js::now()));
     let _claim = Claim(claim.map_err(refused)?);
-    let verified = facilitator::verify(&visit.env, gate, sale).await.map_err(refused)?;
+    let verified = facilitator::verify(&visit.way, gate, sale).await.map_err(refused)?;
     let origin = ask_origin(visit, &sale.path, true).await;
     let origin = origin.ok_or_else(|| gate.faulted(sale, Code::GateOriginFailed))?;
     if !Gate::charges(origin.status()) {
         return Ok((origin, Delivery::Deliver(gate.delivered(sale, None)), Some("not_charged")));
     }
     let settlement = match gate.ripe(sale, js::now()) {
-        Ok(()) => facilitator::settle(&visit.env, &sale.checked, &verified).await,
+        Ok(()) => facilitator::settle(&visit.way, &sale.checked, &verified).await,
         Err(answer) => return Ok((origin, Delivery::Withhold(answer), None)),
     };
     Ok((origin, gate.concluded(sale, settlement), Some("settled")))
@@ -166,12 +168,13 @@ async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
     let config = visit.gate.config();
     let service = match &config.origin {
         Origin::Url(_) => JsValue::UNDEFINED,
-        Origin::Service(name) => Reflect::get(&visit.env, &name.as_str().into()).ok().filter(JsValue::is_object)?,
+        Origin::Service(name) => Reflect::get(&visit.way.env, &name.as_str().into()).ok().filter(JsValue::is_object)?,
     };
     let url = config.target(path, visit.query.as_deref());
     let cache = paid.then_some("no-store");
+    let (deadline, request, method) = (&visit.way.deadline, &visit.request, &visit.method);
     let begun = WITHOUT.with(|without| {
-        js::edge(|edge| edge.forward(&service, &url, &visit.request, &visit.method, without, cache, PATIENCE_ORIGIN))
+        js::edge(|edge| edge.forward(deadline, PATIENCE_ORIGIN, &service, &url, request, method, without, cache))
     });
     let begun = JsFuture::from(begun).await.ok()?;
     (!begun.is_undefined()).then(|| begun.unchecked_into())

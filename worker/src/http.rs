@@ -3,7 +3,7 @@
 use js_sys::futures::JsFuture;
 use wasm_bindgen::JsValue;
 
-use crate::js;
+use crate::js::{self, Deadline};
 
 /// A reply: its status and its body.
 pub(crate) type Reply = (u16, String);
@@ -11,10 +11,10 @@ pub(crate) type Reply = (u16, String);
 /// Posts JSON and reads the reply; none when no whole reply came in time or it is larger than `limit` bytes. A redirect
 /// is a reply like any other: neither the message nor its headers go elsewhere.
 pub(crate) async fn post(
+    (deadline, milliseconds): (&Deadline, u32),
     url: &str,
     headers: &[(String, String)],
     body: &str,
-    milliseconds: u32,
     limit: usize,
 ) -> Option<Reply> {
     let mut lines = String::from("content-type\napplication/json\n");
@@ -22,7 +22,7 @@ pub(crate) async fn post(
         lines.extend([name, "\n", value, "\n"]);
     }
     let limit = u32::try_from(limit).ok()?;
-    let reply = js::edge(|edge| edge.post(url, &lines, body, milliseconds, limit));
+    let reply = js::edge(|edge| edge.post(deadline, milliseconds, url, &lines, body, limit));
     let reply = JsFuture::from(reply).await.ok()?.as_string()?;
     let (status, body) = reply.split_once(' ')?;
     Some((status.parse().ok()?, body.into()))

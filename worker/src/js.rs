@@ -17,19 +17,30 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub(crate) fn respond(this: &Edge, ready: &Ready) -> Result<Response, JsValue>;
     #[wasm_bindgen(method)]
-    pub(crate) fn post(this: &Edge, url: &str, headers: &str, body: &str, milliseconds: u32, limit: u32) -> Promise;
+    fn deadline(this: &Edge) -> Deadline;
+    #[wasm_bindgen(method)]
+    pub(crate) fn post(
+        this: &Edge,
+        deadline: &Deadline,
+        milliseconds: u32,
+        url: &str,
+        headers: &str,
+        body: &str,
+        limit: u32,
+    ) -> Promise;
     #[wasm_bindgen(method)]
     pub(crate) fn read(this: &Edge, body: &JsValue, limit: u32) -> Promise;
     #[wasm_bindgen(method)]
     pub(crate) fn forward(
         this: &Edge,
+        deadline: &Deadline,
+        milliseconds: u32,
         service: &JsValue,
         url: &str,
         request: &Request,
         method: &str,
         without: &Array,
         cache: Option<&str>,
-        milliseconds: u32,
     ) -> Promise;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn deliver(this: &Edge, origin: &Response, without: &Array, headers: &str) -> Result<Response, JsValue>;
@@ -51,6 +62,9 @@ extern "C" {
     pub(crate) fn wake(this: &Edge, storage: &Storage, seconds: u32) -> Promise;
     #[wasm_bindgen(method)]
     pub(crate) fn lose(this: &Edge, reason: &str);
+
+    /// The time that the steps of one request have.
+    pub type Deadline;
 
     /// The parts of a response that may be made many times. They belong to no request.
     pub type Ready;
@@ -114,6 +128,13 @@ pub(crate) fn milliseconds() -> u64 {
 /// The time.
 pub(crate) fn now() -> UnixSeconds {
     UnixSeconds(milliseconds() / 1000)
+}
+
+impl Deadline {
+    /// One for a request, or for one call of an object.
+    pub(crate) fn new() -> Self {
+        edge(Edge::deadline)
+    }
 }
 
 /// Names as JavaScript has them.

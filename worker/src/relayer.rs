@@ -15,6 +15,7 @@ use x402_core::facilitator::relayer::{self, Follow};
 use x402_core::facilitator::{Checked, Settlement};
 use x402_core::server::gate::Gate;
 
+use crate::js::Deadline;
 use crate::store::Store;
 use crate::{chain, js};
 
@@ -84,8 +85,9 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         }
         Approach::Send => {}
     }
+    let deadline = Deadline::new();
     for _ in 0..PLANS {
-        let (answers, node) = chain::ask(&network.rpc, &relayer::reads(sender.relayer)).await?;
+        let (answers, node) = chain::ask(&deadline, &network.rpc, &relayer::reads(sender.relayer)).await?;
         let before = store.account()?;
         let plan = relayer::plan(&before, &order.call, sender.chain_id, sender.max_fee_per_gas, &answers)?;
         let (transaction, after) = plan;
@@ -97,7 +99,7 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         store.keep_account(&after)?;
         store.keep(&order.identity, &record)?;
         store.wake(js::now().plus(ALARM)).await;
-        let answers = chain::ask_one(node, &[record.send()]).await;
+        let answers = chain::ask_one(&deadline, node, &[record.send()]).await;
         let follow = relayer::follow(answers.as_deref(), &hash);
         if follow == Follow::Wait {
             return Ok(None);
@@ -116,14 +118,14 @@ pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Repl
     let order = Order::read(order)?;
     let network = gate.config().network(&order.network)?;
     let since = js::now();
-    let mut pause = FIRST_LOOK;
+    let (deadline, mut pause) = (Deadline::new(), FIRST_LOOK);
     loop {
         let mut record = kept(store, &order.identity)?;
         if let Some(reply) = record.reply(&order, since, js::now()) {
             store.keep(&order.identity, &record)?;
             return Ok(reply);
         }
-        if let Ok((answers, _)) = chain::ask(&network.rpc, &[record.receipt()?]).await {
+        if let Ok((answers, _)) = chain::ask(&deadline, &network.rpc, &[record.receipt()?]).await {
             // Others look for the same receipt; what they wrote meanwhile is not overwritten.
             let mut record = kept(store, &order.identity)?;
             if answers.first().is_some_and(|answer| record.look(answer)) {
@@ -152,10 +154,11 @@ pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> 
         return Ok(());
     };
     let network = gate.config().network(&network)?;
+    let deadline = Deadline::new();
     let pending = store.pending()?;
     let questions = pending.iter().map(|(_, record)| record.receipt()).collect::<Result<Vec<Read>, _>>()?;
     if !questions.is_empty()
-        && let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await
+        && let Ok((answers, _)) = chain::ask(&deadline, &network.rpc, &questions).await
     {
         for ((identity, _), answer) in pending.iter().zip(&answers) {
             let mut record = kept(store, identity)?;
@@ -169,7 +172,7 @@ pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> 
     if !late.is_empty() {
         // Every node gets them: what each says is no evidence, only a receipt is.
         for node in &network.rpc {
-            let _ = chain::ask_one(node, &late).await;
+            let _ = chain::ask_one(&deadline, node, &late).await;
         }
     }
     store.prune(js::now())?;
