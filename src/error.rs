@@ -145,6 +145,8 @@ codes! {
     PayerNoRandomness "payer_no_randomness" "no secure randomness is available"
     PayerAborted "payer_aborted" "the call was aborted"
     PayerConfig "payer_invalid_options" "the payer's options are not valid"
+    PayerInternal "payer_internal" "the payer's module failed, or what was called had been freed"
+    PayerNotLoaded "payer_not_loaded" "the payer's module is not loaded yet: await init() first"
     PayerNetworkFault "payer_network_fault" "the request failed before an answer came"
 
     // The gate's own.

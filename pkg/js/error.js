@@ -8,3 +8,13 @@ export class X402Error extends Error {
   }
 }
 Object.defineProperty(X402Error.prototype, "name", { value: "X402Error", configurable: true, writable: true });
+
+/** Runs a call into wasm. What else than our error comes out is a fault of the module, and no riddle for the caller. */
+export function guarded(work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof X402Error) throw error;
+    throw new X402Error("payer_internal", "the payer's module failed, or what was called had been freed");
+  }
+}

@@ -1,42 +1,27 @@
 // What people type, over the wasm module: loading, the payer's class, and functions that fail with X402Error only.
 import * as core from "../wasm/x402_wasm.js";
-import { X402Error } from "./error.js";
-import { parts } from "./options.js";
+import { guarded, X402Error } from "./error.js";
+import { Engine } from "./payer.js";
 import { Call, discard } from "./platform.js";
 import { injectedWallets } from "./wallets.js";
 
-const CORE = Symbol("core");
-
-/** Runs a call into wasm. What else than our error comes out is a fault of the module, and no riddle for the caller. */
-function guarded(work) {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof X402Error) throw error;
-    throw new X402Error("payer_internal", "the payer's module failed, or what was called had been freed");
-  }
-}
-
-/** The runtime's own `fetch`, looked up when it is called: others may have replaced it. */
-const runtimeFetch = (...call) => globalThis.fetch(...call);
+const ENGINE = Symbol("engine");
 
 /** A wallet and a policy. Made by `createPayer`; its methods may be passed around without it. */
 class Payer {
   constructor(options) {
-    const own = parts(options);
-    const payer = guarded(() => new core.PayerCore(own));
-    const send = own.fetch ?? runtimeFetch;
-    const over = (fetch) => (input, init) => guarded(() => payer.fetch(fetch, input, init));
-    Object.defineProperty(this, CORE, { value: { payer, over } });
-    this.fetch = over(send);
-    this.receipt = (response) => Object.freeze(guarded(() => payer.receipt(response)));
-    this.connect = () => guarded(() => payer.connect());
+    const engine = new Engine(options);
+    const over = (fetch) => (input, init) => engine.pay(fetch, input, init);
+    Object.defineProperty(this, ENGINE, { value: { engine, over } });
+    this.fetch = async (input, init) => engine.pay(engine.send, input, init);
+    this.receipt = (response) => engine.receipt(response);
+    this.connect = () => engine.account();
     this.explain = async (target, init) => {
-      if (typeof target?.status === "number") return guarded(() => payer.explain(target, String(target.url ?? "")));
+      if (typeof target?.status === "number") return engine.explain(target, String(target.url ?? ""));
       const call = new Call(target, init);
-      const response = await call.send(send);
+      const response = await call.send(engine.send);
       try {
-        return await guarded(() => payer.explain(response, call.url ?? ""));
+        return await engine.explain(response, call.url ?? "");
       } finally {
         discard(response);
         call.done();
@@ -47,7 +32,7 @@ class Payer {
 
   /** The account that pays; undefined until an injected wallet was asked for it. */
   get address() {
-    return guarded(() => this[CORE].payer.address);
+    return this[ENGINE].engine.address;
   }
 }
 
@@ -95,13 +80,13 @@ export function face({ now, later }) {
   };
 
   const wrapFetchWithPayment = (fetch, payer) => {
-    if (payer instanceof Payer) return payer[CORE].over(fetch);
+    if (payer instanceof Payer) return payer[ENGINE].over(fetch);
     let created;
     const again = (error) => {
       created = undefined; // what failed may work for the next call
       throw error;
     };
-    const paying = () => (created ??= createPayer(payer).then((made) => made[CORE].over(fetch), again));
+    const paying = () => (created ??= createPayer(payer).then((made) => made[ENGINE].over(fetch), again));
     return async (input, init) => (await paying())(input, init);
   };
 

@@ -1,5 +1,5 @@
 // What the payer needs of its runtime: requests that are sent twice, bodies read so far and no further, waits that end.
-// No decision is made here; `pkg/src` calls these and the core decides.
+// No decision is made here.
 
 /** A body that cannot be sent twice. */
 const STREAM = Symbol("stream");
@@ -103,8 +103,13 @@ export class Call {
 
 /** A response header of at most `limit` characters; `null` when there is none, `undefined` when it is longer. */
 export function header(response, name, limit) {
-  const value = response.headers.get(name);
-  return value === null || value === undefined ? null : value.length > limit ? undefined : value;
+  let value;
+  try {
+    value = response.headers.get(name);
+  } catch {
+    return null; // not a response, or one that does not want to be read
+  }
+  return typeof value !== "string" ? null : value.length > limit ? undefined : value;
 }
 
 /**
@@ -154,36 +159,5 @@ export async function text(response, limit, seconds, signal) {
     }
   } finally {
     reader.cancel().catch(() => {});
-  }
-}
-
-/** One request of EIP-1193. */
-export const request = async (provider, method, params) => provider.request({ method, params: JSON.parse(params) });
-
-/** Asks an account as viem has them: without the domain's own type, and integers as `BigInt`. */
-export async function signTypedData(account, json) {
-  const { domain, primaryType, message, types: { EIP712Domain, ...types } } = JSON.parse(json);
-  for (const { name, type } of types[primaryType]) {
-    if (type.startsWith("uint")) message[name] = BigInt(message[name]);
-  }
-  return account.signTypedData({ domain, types, primaryType, message });
-}
-
-/** The number by which a wallet's error says why, its own or its cause's. Nothing else of the error is looked at. */
-export function walletCode(error) {
-  try {
-    const code = error?.code ?? error?.cause?.code;
-    return Number.isInteger(code) ? code : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Tells a listener one step of a call; what it throws changes nothing. */
-export function tell(listener, call, step, data) {
-  try {
-    listener?.({ step, call, at: performance.now(), ...data });
-  } catch {
-    // Whoever watches has no say.
   }
 }

@@ -2,10 +2,9 @@
 
 use alloc::string::String;
 
-use js_sys::{BigInt, JSON, JsString, Promise, Reflect};
+use js_sys::{BigInt, JSON, JsString};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use x402_core::error::Code;
 use x402_core::evm::keccak::Bytes32;
 use x402_core::types::json;
@@ -22,21 +21,6 @@ extern "C" {
     /// Milliseconds since the epoch, or `NaN`.
     #[wasm_bindgen(js_namespace = Date, js_name = parse)]
     fn date_parse(text: &JsValue) -> JsValue;
-}
-
-/// A property; nothing when there is none or it cannot be read.
-pub(crate) fn get(object: &JsValue, key: &str) -> JsValue {
-    Reflect::get(object, &key.into()).unwrap_or(JsValue::UNDEFINED)
-}
-
-/// A text property of a length that no honest peer exceeds.
-pub(crate) fn text_at(object: &JsValue, key: &str) -> Option<String> {
-    bounded(&get(object, key), 64 * 1024)
-}
-
-/// Waits for a value that may be a promise or any thenable.
-pub(crate) async fn settled(value: &JsValue) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::resolve(value)).await
 }
 
 /// The text of a string of at most `limit` UTF-16 units; longer ones are not copied.

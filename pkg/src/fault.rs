@@ -1,8 +1,10 @@
 //! `X402Error`: a real JavaScript `Error` with the core's code.
 
 use alloc::string::ToString;
+
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::retryable;
+use x402_core::client::wallet::refusal;
 use x402_core::error::{Code, Error};
 
 #[wasm_bindgen(raw_module = "../js/error.js")]
@@ -10,27 +12,29 @@ extern "C" {
     type X402Error;
 
     #[wasm_bindgen(constructor)]
-    fn new(code: &str, message: &str, retryable: bool, details: &JsValue, cause: &JsValue) -> X402Error;
+    fn new(code: &str, message: &str, retryable: bool) -> X402Error;
 }
 
+/// The error for JavaScript: never a key, a signature or a payment header.
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-/// The error for JavaScript, with nothing beyond the core's sentence.
 pub(crate) fn fault(error: Error) -> JsValue {
-    detailed(&error, &JsValue::UNDEFINED)
-}
-
-/// The error with data for the caller: never a key, a signature or a payment header.
-pub(crate) fn detailed(error: &Error, details: &JsValue) -> JsValue {
-    caused(error, details, &JsValue::UNDEFINED)
-}
-
-/// The error with what caused it. A wallet's own error is never handed on: nobody knows what stands in it.
-pub(crate) fn caused(error: &Error, details: &JsValue, cause: &JsValue) -> JsValue {
     let code = error.code();
-    X402Error::new(code.as_str(), &error.to_string(), retryable(code), details, cause).into()
+    X402Error::new(code.as_str(), &error.to_string(), retryable(code)).into()
 }
 
 /// The error of a code and a sentence of this crate.
 pub(crate) fn because(code: Code, detail: &str) -> JsValue {
     fault(Error::new(code, detail))
+}
+
+/// The error of a code, for what goes wrong where this module cannot see it.
+#[wasm_bindgen]
+pub fn problem(code: &str, detail: &str) -> JsValue {
+    because(Code::parse(code).unwrap_or(Code::PayerInternal), detail)
+}
+
+/// The error of a wallet that refused or failed, by the number it gave. Its words may hold anything and are not taken.
+#[wasm_bindgen(js_name = walletRefusal)]
+pub fn wallet_refusal(number: Option<i32>) -> JsValue {
+    fault(refusal(number))
 }

@@ -1,105 +1,75 @@
-//! The payer as JavaScript holds it.
+//! A payer: a policy, and the key if it holds one itself.
 
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
-use core::cell::Cell;
 
-use js_sys::{Function, Object, Promise, WeakMap};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 use x402_core::client::policy::Policy;
+use x402_core::client::{request, wallet};
 use x402_core::error::Code;
 use x402_core::evm::address::Address;
+use x402_core::evm::signature::SecretKey;
 
-use crate::boundary::{get, text};
-use crate::fault::fault;
-use crate::flow;
+use crate::boundary::text;
+use crate::exchange::Exchange;
+use crate::fault::{because, fault};
 use crate::functions::MAX_MESSAGE;
-use crate::wallet::Wallet;
+use crate::key;
 
 /// What all calls of one payer share.
-pub(crate) struct Shared {
-    pub(crate) wallet: Wallet,
-    pub(crate) policy: Policy,
-    pub(crate) approve: Option<Function>,
-    pub(crate) on_step: JsValue,
-    receipts: WeakMap,
-    calls: Cell<u32>,
-    account: Cell<Option<Address>>,
-}
-
-impl Shared {
-    /// The number of the next call.
-    pub(crate) fn call(&self) -> u32 {
-        self.calls.replace(self.calls.get().wrapping_add(1))
-    }
-
-    /// Keeps what became of a payment beside its response.
-    pub(crate) fn keep(&self, response: &JsValue, receipt: &JsValue) {
-        if let Some(key) = response.dyn_ref::<Object>() {
-            self.receipts.set(key, receipt);
-        }
-    }
-
-    /// The account that pays now.
-    pub(crate) async fn account(&self, signal: &JsValue) -> Result<Address, JsValue> {
-        let account = self.wallet.address(signal).await?;
-        self.account.set(Some(account));
-        Ok(account)
-    }
-}
-
-/// A payer: a wallet and a policy.
 #[wasm_bindgen]
 pub struct PayerCore {
-    shared: Rc<Shared>,
+    pub(crate) key: Option<SecretKey>,
+    pub(crate) policy: Policy,
+    account: Option<Address>,
 }
 
 #[wasm_bindgen]
 impl PayerCore {
-    /// Takes the options that `js/options.js` took apart.
+    /// Takes a policy's JSON and a private key, or the address of a wallet that has one, or neither.
     #[wasm_bindgen(constructor)]
-    pub fn new(parts: &JsValue) -> Result<PayerCore, JsValue> {
-        let policy = text(&get(parts, "policy"), MAX_MESSAGE, Code::PayerConfig)?;
-        let wallet = Wallet::open(parts)?;
-        let shared = Shared {
-            account: Cell::new(wallet.known()),
-            wallet,
-            policy: Policy::read(&policy).map_err(fault)?,
-            approve: get(parts, "approve").dyn_into().ok(),
-            on_step: get(parts, "onStep"),
-            receipts: WeakMap::new(),
-            calls: Cell::new(1),
+    pub fn new(policy: &JsValue, secret: &JsValue, address: &JsValue) -> Result<PayerCore, JsValue> {
+        let policy = Policy::read(&text(policy, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
+        let key = if secret.is_undefined() { None } else { Some(key::secret(secret)?) };
+        let account = match &key {
+            Some(key) => Some(key.address()),
+            None if address.is_undefined() => None,
+            None => {
+                let named = Address::parse(&text(address, MAX_MESSAGE, Code::PayerConfig)?);
+                Some(named.map_err(|_| because(Code::PayerConfig, "wallet.address is no address"))?)
+            }
         };
-        Ok(Self { shared: Rc::new(shared) })
-    }
-
-    /// `fetch` that pays, over a `fetch` that does not.
-    pub fn fetch(&self, fetch: Function, input: JsValue, init: JsValue) -> Promise {
-        let shared = Rc::clone(&self.shared);
-        future_to_promise(async move { flow::pay(&shared, fetch, &input, &init).await })
-    }
-
-    /// What would be paid by a response that answers a request for `asked`, without paying.
-    pub fn explain(&self, response: JsValue, asked: String) -> Promise {
-        let shared = Rc::clone(&self.shared);
-        future_to_promise(async move { flow::explain(&shared, &response, &asked).await })
-    }
-
-    /// What became of the payment that a response answers; `undefined` if it answers none.
-    pub fn receipt(&self, response: &JsValue) -> JsValue {
-        response.dyn_ref::<Object>().map_or(JsValue::UNDEFINED, |key| self.shared.receipts.get(key))
+        Ok(Self { key, policy, account })
     }
 
     /// The account that pays, as far as it is known.
     #[wasm_bindgen(getter)]
     pub fn address(&self) -> Option<String> {
-        self.shared.account.get().map(|account| account.to_string())
+        self.account.map(|account| account.to_string())
     }
 
-    /// Asks the wallet for its account.
-    pub fn connect(&self) -> Promise {
-        let shared = Rc::clone(&self.shared);
-        future_to_promise(async move { Ok(shared.account(&JsValue::UNDEFINED).await?.to_string().into()) })
+    /// Takes the account that a provider named.
+    pub fn account(&mut self, text: &str) -> Result<String, JsValue> {
+        let account = wallet::account(text).map_err(fault)?;
+        self.account = Some(account);
+        Ok(account.to_string())
     }
+
+    /// Whether terms are looked for in the body of a 402 with or without a header.
+    #[wasm_bindgen(js_name = readsBody)]
+    pub fn reads_body(&self, has_header: bool) -> bool {
+        request::reads_body(&self.policy, has_header)
+    }
+
+    /// Reads the terms of a 402; nothing when it is a 402 of something else.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn meet(&self, header: Option<String>, body: Option<String>) -> Result<Option<Exchange>, JsValue> {
+        let required = request::terms(header.as_deref(), body.as_deref()).map_err(fault)?;
+        Ok(required.map(Exchange::new))
+    }
+}
+
+/// Refuses a request that carries a payment.
+#[wasm_bindgen(js_name = refusePaid)]
+pub fn refuse_paid(signature: bool, x_payment: bool) -> Result<(), JsValue> {
+    request::refuse_paid(signature || x_payment).map_err(fault)
 }

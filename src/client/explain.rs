@@ -75,7 +75,7 @@ pub fn explain(required: &PaymentRequired, policy: &Policy, asked: &str, answere
 }
 
 /// What is said of an answer that asks for nothing.
-pub fn nothing_asked(status: u64) -> Explanation {
+pub fn nothing_asked(status: u16) -> Explanation {
     let sentence = format!("The answer {status} asks for no payment");
     Explanation { would_pay: false, sentence, reason: None, chosen: None, offers: Vec::new(), unread: 0 }
 }

@@ -2,16 +2,16 @@
 
 use crate::client::policy::Policy;
 use crate::error::{Code, Error, Result};
-use crate::transport::http::{self, MAX_BODY, PAYMENT_SIGNATURE, X_PAYMENT};
+use crate::transport::http::{self, MAX_BODY};
 use crate::types::json::Fields;
 use crate::types::required::PaymentRequired;
 
-/// Refuses a request that carries a payment before it is sent. `has` says whether a header is there.
+/// Refuses a request that carries a payment before it is sent.
 ///
 /// # Errors
 /// `payer_already_paid`.
-pub fn refuse_paid(has: impl Fn(&str) -> bool) -> Result<()> {
-    if has(PAYMENT_SIGNATURE) || has(X_PAYMENT) { Err(Code::PayerAlreadyPaid.into()) } else { Ok(()) }
+pub fn refuse_paid(carries_payment: bool) -> Result<()> {
+    if carries_payment { Err(Code::PayerAlreadyPaid.into()) } else { Ok(()) }
 }
 
 /// The terms of a 402, or nothing when it is a 402 of something else.
@@ -38,12 +38,21 @@ pub fn read_terms(text: &str) -> Result<PaymentRequired> {
     if is_body { http::read_payment_required(None, Some(text)) } else { http::read_payment_required(Some(text), None) }
 }
 
-/// The URL that the paid request goes to: the one that quoted the price.
+/// The URL that the paid request goes to: the one that quoted the price. `repeats` says whether the body can be sent twice.
 ///
 /// # Errors
 /// `payer_redirected` when a redirect came before the quote and the request was not a `GET` or `HEAD`: what the redirect
-/// made of it is not known, so it cannot be repeated.
-pub fn paid_url<'a>(method: &str, asked: &'a str, answered: &'a str, redirected: bool) -> Result<&'a str> {
+/// made of it is not known, so it cannot be repeated. `payer_body_not_replayable`.
+pub fn paid_url<'a>(
+    method: &str,
+    asked: &'a str,
+    answered: &'a str,
+    redirected: bool,
+    repeats: bool,
+) -> Result<&'a str> {
+    if !repeats {
+        return Err(Code::PayerBodyNotReplayable.into());
+    }
     match (redirected, method) {
         (false, _) => Ok(asked),
         (true, "GET" | "HEAD") => Ok(answered),
@@ -52,8 +61,8 @@ pub fn paid_url<'a>(method: &str, asked: &'a str, answered: &'a str, redirected:
 }
 
 /// Whether terms are looked for in the body: only version 1 asks there, and only when the header does not.
-pub const fn reads_body(policy: &Policy, header: Option<&str>) -> bool {
-    policy.v1 && header.is_none()
+pub const fn reads_body(policy: &Policy, has_header: bool) -> bool {
+    policy.v1 && !has_header
 }
 
 /// Whether calling again with the same arguments may end otherwise and cannot pay twice.

@@ -3,15 +3,13 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::client::intent::Intent;
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
-use crate::types::json;
 
 /// EIP-1193: the user said no.
-const USER_REJECTED: &str = "4001";
+const USER_REJECTED: i32 = 4001;
 /// EIP-3326: the wallet does not know the chain.
-const UNKNOWN_CHAIN: &str = "4902";
+const UNKNOWN_CHAIN: i32 = 4902;
 
 /// The account that a wallet named first; wallets write addresses in any case of letters.
 ///
@@ -23,21 +21,15 @@ pub fn account(text: &str) -> Result<Address> {
 }
 
 /// The parameters of `wallet_switchEthereumChain`, unless the wallet is on this chain already.
-pub fn switch(chain_id: u64, current: Option<&str>) -> Option<String> {
-    let digits = current.and_then(|current| current.strip_prefix("0x")).unwrap_or_default();
-    if u64::from_str_radix(digits, 16) == Ok(chain_id) {
+pub fn switch(chain_id: u64, current: &str) -> Option<String> {
+    if u64::from_str_radix(current.strip_prefix("0x").unwrap_or_default(), 16) == Ok(chain_id) {
         return None;
     }
     Some(format!("[{{\"chainId\":\"0x{chain_id:x}\"}}]"))
 }
 
-/// The parameters of `eth_signTypedData_v4`: the account, and the document as text.
-pub fn sign_request(intent: &Intent) -> String {
-    json::write(&[&intent.payer().to_checksum(), &json::write(&intent.typed_data)])
-}
-
 /// Why a wallet did not do what it was asked, by the number of its error.
-pub fn refusal(number: Option<&str>) -> Error {
+pub fn refusal(number: Option<i32>) -> Error {
     match number {
         Some(USER_REJECTED) => Code::PayerWalletRejected.into(),
         Some(UNKNOWN_CHAIN) => Error::new(Code::PayerWalletFailed, "it does not know the chain that is paid on"),
