@@ -1,12 +1,13 @@
 //! The facilitator API: reads a message, asks the core and the chain, answers.
 
 use wasm_bindgen::JsValue;
+use web_sys::Response;
 use x402_core::error::Code;
 use x402_core::server::gate::{Answer, Endpoint, Gate};
 use x402_core::transport::http::MAX_BODY;
 
 use crate::gate::Visit;
-use crate::js::{self, Response};
+use crate::js;
 use crate::log::Trace;
 use crate::{facilitator, http, respond};
 
@@ -21,16 +22,16 @@ pub(crate) async fn answer(visit: &Visit, endpoint: Endpoint, trace: Trace) -> R
 }
 
 async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
-    let body = http::read(&visit.request.body(), MAX_BODY).await;
+    let body = http::read(visit.request.body(), MAX_BODY).await;
     let asked = match visit.gate.asked(endpoint, body.as_deref(), js::now()) {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
     if endpoint == Endpoint::Settle {
-        let settlement = facilitator::settle_for(&visit.way, asked.network, &asked.checked).await;
+        let settlement = facilitator::settle_for(&visit.env, asked.network, &asked.checked).await;
         Gate::asked_settled(&asked, settlement)
     } else {
-        let verdict = facilitator::verify_for(&visit.way, asked.network, &asked.checked).await;
+        let verdict = facilitator::verify_for(asked.network, &asked.checked).await;
         Gate::asked_verified(&asked, verdict)
     }
 }

@@ -4,7 +4,6 @@ use x402_core::error::{Code, Error};
 use x402_core::evm::reads::{self, Answer, MAX_ANSWER, Read};
 
 use crate::http;
-use crate::js::Deadline;
 
 /// Milliseconds a node has to answer a batch.
 const PATIENCE: u32 = 6_000;
@@ -13,15 +12,11 @@ const PATIENCE: u32 = 6_000;
 ///
 /// # Errors
 /// `gate_chain_fault` when none does.
-pub(crate) async fn ask<'u>(
-    deadline: &Deadline,
-    nodes: &'u [String],
-    questions: &[Read],
-) -> Result<(Vec<Answer>, &'u str), Error> {
+pub(crate) async fn ask<'u>(nodes: &'u [String], questions: &[Read]) -> Result<(Vec<Answer>, &'u str), Error> {
     let body = reads::request(questions);
     let mut fault = Error::from(Code::GateChainFault);
     for node in nodes {
-        let Some((200, reply)) = http::post((deadline, PATIENCE), node, &[], &body, MAX_ANSWER).await else {
+        let Some((200, reply)) = http::post(node, &[], &body, PATIENCE, MAX_ANSWER).await else {
             continue;
         };
         match reads::answers(questions, &reply) {
@@ -33,7 +28,7 @@ pub(crate) async fn ask<'u>(
 }
 
 /// Asks one node; none when it gives no usable answer.
-pub(crate) async fn ask_one(deadline: &Deadline, node: &str, questions: &[Read]) -> Option<Vec<Answer>> {
-    let (_, reply) = http::post((deadline, PATIENCE), node, &[], &reads::request(questions), MAX_ANSWER).await?;
+pub(crate) async fn ask_one(node: &str, questions: &[Read]) -> Option<Vec<Answer>> {
+    let (_, reply) = http::post(node, &[], &reads::request(questions), PATIENCE, MAX_ANSWER).await?;
     reads::answers(questions, &reply).ok()
 }

@@ -1,6 +1,6 @@
 //! Verifies and settles a sale: through the relayer here, or through others over HTTP.
 
-use wasm_bindgen::JsValue;
+use worker::Env;
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::embedded::{self, Sender, Standing};
 use x402_core::facilitator::order::{Order, Purpose};
@@ -10,21 +10,12 @@ use x402_core::server::config::{Facilitator, NetworkConfig, RemoteFacilitator};
 use x402_core::server::gate::{Gate, Sale};
 use x402_core::transport::http::MAX_BODY;
 
-use crate::js::Deadline;
 use crate::{chain, http, relayer};
 
 /// Milliseconds another facilitator has to verify.
 const PATIENCE_VERIFY: u32 = 10_000;
 /// Milliseconds another facilitator has to settle; beyond it the outcome is not known here.
 const PATIENCE_SETTLE: u32 = 45_000;
-
-/// What a request needs to ask others.
-pub(crate) struct Way {
-    /// The Worker's bindings.
-    pub(crate) env: JsValue,
-    /// How long each of them has.
-    pub(crate) deadline: Deadline,
-}
 
 /// Who found a payment good, and how it is settled there.
 pub(crate) enum Verified<'g> {
@@ -38,12 +29,12 @@ pub(crate) enum Verified<'g> {
 ///
 /// # Errors
 /// Why it is refused, or why nobody could say.
-pub(crate) async fn verify<'g>(way: &Way, gate: &Gate, sale: &Sale<'g>) -> Result<Verified<'g>, Error> {
+pub(crate) async fn verify<'g>(env: &Env, gate: &Gate, sale: &Sale<'g>) -> Result<Verified<'g>, Error> {
     match &sale.network.facilitator {
         Facilitator::Embedded(_) => {
-            let (order, sender, standing) = judge(way, sale.network, &sale.checked, Purpose::Serve).await?;
+            let (order, sender, standing) = judge(sale.network, &sale.checked, Purpose::Serve).await?;
             if standing == Standing::Used {
-                relayer::holds(&way.env, &order, &sender).await?;
+                relayer::holds(env, &order, &sender).await?;
             }
             Ok(Verified::Embedded(order, sender))
         }
@@ -51,7 +42,7 @@ pub(crate) async fn verify<'g>(way: &Way, gate: &Gate, sale: &Sale<'g>) -> Resul
             let message = gate.facilitator_request(sale)?;
             let mut fault = Error::from(Code::GateFacilitatorUnavailable);
             for other in list {
-                let reply = ask((&way.deadline, PATIENCE_VERIFY), other, "/verify", &message).await;
+                let reply = ask(other, "/verify", &message, PATIENCE_VERIFY).await;
                 match remote::verified(borrow(reply.as_ref())) {
                     Verdict::Valid => return Ok(Verified::Remote(other, message)),
                     Verdict::Invalid(error) => return Err(error),
@@ -64,11 +55,11 @@ pub(crate) async fn verify<'g>(way: &Way, gate: &Gate, sale: &Sale<'g>) -> Resul
 }
 
 /// Settles a sale where it was verified. Whatever happens, nobody else is asked: the payment may be on its way.
-pub(crate) async fn settle(way: &Way, checked: &Checked, verified: &Verified<'_>) -> Settlement {
+pub(crate) async fn settle(env: &Env, checked: &Checked, verified: &Verified<'_>) -> Settlement {
     match verified {
-        Verified::Embedded(order, sender) => relayer::settle(&way.env, order, sender, checked).await,
+        Verified::Embedded(order, sender) => relayer::settle(env, order, sender, checked).await,
         Verified::Remote(other, message) => {
-            let reply = ask((&way.deadline, PATIENCE_SETTLE), other, "/settle", message).await;
+            let reply = ask(other, "/settle", message, PATIENCE_SETTLE).await;
             remote::settled(checked, borrow(reply.as_ref()))
         }
     }
@@ -79,7 +70,6 @@ pub(crate) async fn settle(way: &Way, checked: &Checked, verified: &Verified<'_>
 /// # Errors
 /// The scheme's reason, or why it could not be sent.
 pub(crate) async fn judge(
-    way: &Way,
     network: &NetworkConfig,
     checked: &Checked,
     purpose: Purpose,
@@ -87,16 +77,16 @@ pub(crate) async fn judge(
     let (_, sender) = network.sender().ok_or(Code::InvalidNetwork)?;
     let call = checked.call();
     let questions = embedded::reads(checked, &sender);
-    let (answers, _) = chain::ask(&way.deadline, &network.rpc, &questions).await?;
+    let (answers, _) = chain::ask(&network.rpc, &questions).await?;
     let standing = embedded::conclude(checked, &call, &sender, &answers)?;
     let begun_only = standing == Standing::Used;
     Ok((Order::new(&network.network, checked, call, purpose, begun_only), sender, standing))
 }
 
 /// Settles a payment for somebody else's server, after verifying it again.
-pub(crate) async fn settle_for(way: &Way, network: &NetworkConfig, checked: &Checked) -> Settlement {
-    match judge(way, network, checked, Purpose::Report).await {
-        Ok((order, sender, _)) => relayer::settle(&way.env, &order, &sender, checked).await,
+pub(crate) async fn settle_for(env: &Env, network: &NetworkConfig, checked: &Checked) -> Settlement {
+    match judge(network, checked, Purpose::Report).await {
+        Ok((order, sender, _)) => relayer::settle(env, &order, &sender, checked).await,
         Err(error) => Settlement::Unsent(error),
     }
 }
@@ -105,16 +95,16 @@ pub(crate) async fn settle_for(way: &Way, network: &NetworkConfig, checked: &Che
 ///
 /// # Errors
 /// Why it is refused, or why nobody could say.
-pub(crate) async fn verify_for(way: &Way, network: &NetworkConfig, checked: &Checked) -> Result<(), Error> {
-    match judge(way, network, checked, Purpose::Report).await? {
+pub(crate) async fn verify_for(network: &NetworkConfig, checked: &Checked) -> Result<(), Error> {
+    match judge(network, checked, Purpose::Report).await? {
         (_, _, Standing::Good) => Ok(()),
         (_, _, Standing::Used) => Err(Code::ExactEvmNonceUsed.into()),
     }
 }
 
-async fn ask(time: (&Deadline, u32), other: &RemoteFacilitator, endpoint: &str, message: &str) -> Option<http::Reply> {
+async fn ask(other: &RemoteFacilitator, endpoint: &str, message: &str, milliseconds: u32) -> Option<http::Reply> {
     let url = [other.url.as_str(), endpoint].concat();
-    http::post(time, &url, &other.headers, message, MAX_BODY).await
+    http::post(&url, &other.headers, message, milliseconds, MAX_BODY).await
 }
 
 fn borrow(reply: Option<&http::Reply>) -> Option<(u16, &str)> {

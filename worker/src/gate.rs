@@ -1,10 +1,17 @@
 //! Carries a request through the gate: the core says what is next, this does it.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
+use js_sys::JsString;
 use js_sys::futures::{JsFuture, future_to_promise};
-use js_sys::{Array, JsString, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Headers, Request, RequestCache, RequestInit, RequestRedirect, Response};
+use worker::worker_sys::Fetcher;
+use worker::{AbortController, Delay, Env};
 use x402_core::error::{Code, Error};
 use x402_core::server::answers::Delivery;
 use x402_core::server::config::Origin;
@@ -13,23 +20,21 @@ use x402_core::server::inflight::{InFlight, Key};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
-use crate::facilitator::Way;
-use crate::js::{self, Deadline, Request, Response};
+use crate::js;
 use crate::log::Trace;
 use crate::{api, facilitator, respond};
 
-/// Milliseconds an origin has to begin its answer.
-const PATIENCE_ORIGIN: u32 = 60_000;
+/// The time an origin has to begin its answer.
+const PATIENCE_ORIGIN: Duration = Duration::from_secs(60);
 
 thread_local! {
     static IN_FLIGHT: RefCell<InFlight> = RefCell::new(InFlight::default());
-    static WITHOUT: Array = js::texts(STRIPPED_FROM_REQUEST);
 }
 
 /// A request on its way, and what belongs to it.
 pub(crate) struct Visit {
     pub(crate) gate: &'static Gate,
-    pub(crate) way: Way,
+    pub(crate) env: Env,
     pub(crate) request: Request,
     pub(crate) method: String,
     pub(crate) query: Option<String>,
@@ -57,13 +62,7 @@ fn target(url: &str) -> (&str, Option<&str>) {
 }
 
 /// Answers a request: at once where the core can, else with a promise.
-pub(crate) fn enter(
-    gate: &'static Gate,
-    env: JsValue,
-    request: Request,
-    head: Head,
-    now: u32,
-) -> Result<JsValue, JsValue> {
+pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head, now: u32) -> Result<JsValue, JsValue> {
     let (path, query) = target(&head.url);
     let folded = path::to_fold(path).map(|text| String::from(JsString::from(text).normalize("NFKC")));
     let facts = Facts {
@@ -86,8 +85,7 @@ pub(crate) fn enter(
         return respond::answer(answer).map(Into::into);
     }
     let (trace, query) = (trace(), query.map(String::from));
-    let way = Way { env, deadline: Deadline::new() };
-    let visit = Visit { gate, way, request, method: head.method, query, page: head.origin };
+    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -106,7 +104,7 @@ async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Respon
 async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
     match ask_origin(visit, path, false).await {
         Some(origin) => {
-            let speaks = origin.headers().has("access-control-allow-origin");
+            let speaks = origin.headers().has("access-control-allow-origin")?;
             respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
         }
         None => finish(&visit.gate.failure(Code::GateOriginFailed, visit.page.as_deref()), trace),
@@ -144,14 +142,14 @@ async fn try_sell(visit: &Visit, sale: &Sale<'static>) -> Result<(Response, Deli
     let network = &sale.network.network;
     let claim = IN_FLIGHT.with_borrow_mut(|all| all.claim(network, &sale.checked, js::now()));
     let _claim = Claim(claim.map_err(refused)?);
-    let verified = facilitator::verify(&visit.way, gate, sale).await.map_err(refused)?;
+    let verified = facilitator::verify(&visit.env, gate, sale).await.map_err(refused)?;
     let origin = ask_origin(visit, &sale.path, true).await;
     let origin = origin.ok_or_else(|| gate.faulted(sale, Code::GateOriginFailed))?;
     if !Gate::charges(origin.status()) {
         return Ok((origin, Delivery::Deliver(gate.delivered(sale, None)), Some("not_charged")));
     }
     let settlement = match gate.ripe(sale, js::now()) {
-        Ok(()) => facilitator::settle(&visit.way, &sale.checked, &verified).await,
+        Ok(()) => facilitator::settle(&visit.env, &sale.checked, &verified).await,
         Err(answer) => return Ok((origin, Delivery::Withhold(answer), None)),
     };
     Ok((origin, gate.concluded(sale, settlement), Some("settled")))
@@ -165,17 +163,40 @@ fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
 /// cache on the way may have it or keep it.
 async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
+    let headers = Headers::new_with_headers(&visit.request.headers()).ok()?;
+    for name in STRIPPED_FROM_REQUEST {
+        headers.delete(name).ok()?;
+    }
+    let late = AbortController::default();
+    let init = RequestInit::new();
+    init.set_method(&visit.method);
+    init.set_headers_headers(&headers);
+    init.set_body_opt_readable_stream(visit.request.body().as_ref());
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&late.signal()));
+    if paid {
+        init.set_cache(RequestCache::NoStore);
+    }
     let config = visit.gate.config();
-    let service = match &config.origin {
-        Origin::Url(_) => JsValue::UNDEFINED,
-        Origin::Service(name) => Reflect::get(&visit.way.env, &name.as_str().into()).ok().filter(JsValue::is_object)?,
+    let request = Request::new_with_str_and_init(&config.target(path, visit.query.as_deref()), &init).ok()?;
+    let asked = match &config.origin {
+        Origin::Url(_) => js::fetch(&request),
+        // The binding itself: `worker::Fetcher` would wrap the response, which is handed on as it is.
+        Origin::Service(name) => visit.env.service(name).ok()?.into_rpc::<Fetcher>().fetch(&request).ok()?,
     };
-    let url = config.target(path, visit.query.as_deref());
-    let cache = paid.then_some("no-store");
-    let (deadline, request, method) = (&visit.way.deadline, &visit.request, &visit.method);
-    let begun = WITHOUT.with(|without| {
-        js::edge(|edge| edge.forward(deadline, PATIENCE_ORIGIN, &service, &url, request, method, without, cache))
-    });
-    let begun = JsFuture::from(begun).await.ok()?;
-    (!begun.is_undefined()).then(|| begun.unchecked_into())
+    let Some(begun) = within(PATIENCE_ORIGIN, JsFuture::from(asked)).await else {
+        late.abort();
+        return None;
+    };
+    begun.ok().map(JsCast::unchecked_into)
+}
+
+/// What a future ends with; none when that takes longer.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut end) = (pin!(future), pin!(Delay::from(time)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }

@@ -2,6 +2,10 @@
 //!
 //! `index.mjs` is the Worker's entry. It hands each request and each call of the relayer's object to one of the
 //! functions here, which ask `x402-core` what to do and do it.
+//!
+//! The exports are plain ones and not those of `#[worker::event]` and `#[worker::durable_object]`: an event handler of
+//! `worker` is a promise for every request, where a 402 is answered at once and from strings that the entry has read,
+//! and an object of it lives in the module's memory, where the entry's own can outlive a module that failed.
 
 mod api;
 mod chain;
@@ -18,15 +22,17 @@ use std::cell::OnceCell;
 use std::panic;
 
 use js_sys::futures::future_to_promise;
-use js_sys::{Promise, Reflect};
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
+use web_sys::Request;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::order::Reply;
 use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 
 use crate::gate::Head;
-use crate::js::{Edge, Request, Storage};
 use crate::store::Store;
 
 thread_local! {
@@ -39,16 +45,16 @@ thread_local! {
 #[wasm_bindgen]
 pub fn begin() {}
 
-/// Reads the configuration, with secrets from the environment. The entry's half is told when the instance is lost; the
-/// next call, which must be [`begin`], gets a new one.
+/// Reads the configuration, with secrets from the environment. `failed` is called when the instance is lost; the next
+/// call, which must be [`begin`], gets a new one.
 #[wasm_bindgen]
-pub fn open(config: &str, env: &JsValue, edge: Edge) {
-    js::meet(edge);
-    panic::set_hook(Box::new(|_| {
+pub fn open(config: &str, env: &Env, failed: Function) {
+    panic::set_hook(Box::new(move |_| {
         wasm_bindgen::handler::schedule_reinit();
-        js::edge(|edge| edge.lose("the module panicked"));
+        // The entry answers for the requests that are lost; there is nobody else to tell.
+        let _ = failed.call0(&JsValue::UNDEFINED);
     }));
-    let secret = |name: &str| Reflect::get(env, &name.into()).ok()?.as_string();
+    let secret = |name: &str| env.secret(name).ok().map(|secret| secret.to_string());
     let gate = Config::read(config, &secret).and_then(Gate::new);
     // Every request of the isolate lasts at most as long as the isolate, and so does the gate.
     let gate: Option<&'static Gate> = match gate {
@@ -79,7 +85,7 @@ fn current() -> Option<&'static Gate> {
 #[expect(clippy::too_many_arguments, reason = "one crossing of the boundary is cheaper than one for each")]
 pub fn fetch(
     request: Request,
-    env: JsValue,
+    env: Env,
     now: u32,
     method: String,
     url: String,
@@ -100,9 +106,9 @@ pub fn fetch(
 /// Inside the relayer's object, one call at a time: sends what an order asks for, unless that was done. The promise
 /// is of a reply, or of nothing when the receipt is to be waited for.
 #[wasm_bindgen]
-pub fn relayer_send(storage: Storage, order: String) -> Promise {
+pub fn relayer_send(state: DurableObjectState, order: String) -> Promise {
     future_to_promise(async move {
-        let reply = match opened(storage) {
+        let reply = match opened(state) {
             Ok((gate, store)) => relayer::send(gate, &store, &order).await,
             Err(error) => Some(Reply::unsent(error.code())),
         };
@@ -112,32 +118,32 @@ pub fn relayer_send(storage: Storage, order: String) -> Promise {
 
 /// Inside the relayer's object: waits for the receipt of an order that was sent.
 #[wasm_bindgen]
-pub fn relayer_wait(storage: Storage, order: String) -> Promise {
+pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
     future_to_promise(async move {
-        let (gate, store) = opened(storage).map_err(|error| thrown(&error))?;
+        let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
         relayer::wait(gate, &store, &order).await.map(|reply| reply.write().into()).map_err(|error| thrown(&error))
     })
 }
 
 /// Inside the relayer's object: a reply that says whether a request could still be served for an order's payment.
 #[wasm_bindgen]
-pub fn relayer_holds(storage: Storage, order: &str) -> String {
-    let reply = opened(storage).and_then(|(_, store)| relayer::held(&store, order));
+pub fn relayer_holds(state: DurableObjectState, order: &str) -> String {
+    let reply = opened(state).and_then(|(_, store)| relayer::held(&store, order));
     reply.unwrap_or_else(|error| Reply::unsent(error.code())).write()
 }
 
 /// Inside the relayer's object: its alarm.
 #[wasm_bindgen]
-pub fn relayer_alarm(storage: Storage) -> Promise {
+pub fn relayer_alarm(state: DurableObjectState) -> Promise {
     future_to_promise(async move {
-        let (gate, store) = opened(storage).map_err(|error| thrown(&error))?;
+        let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
         relayer::look_again(gate, &store).await.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
     })
 }
 
-fn opened(storage: Storage) -> Result<(&'static Gate, Store), Error> {
+fn opened(state: DurableObjectState) -> Result<(&'static Gate, Store), Error> {
     let gate = current().ok_or(Code::GateConfig)?;
-    Ok((gate, Store::open(storage)?))
+    Ok((gate, Store::open(&State::from(state))?))
 }
 
 /// An error as JavaScript throws it; its detail stays here.

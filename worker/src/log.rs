@@ -2,8 +2,9 @@
 //! leave none: anybody can cause those. A line holds no header, no signature, no key and no URL.
 
 use serde_json::json;
+use worker::{console_error, console_log};
 
-use crate::js::{self, Edge};
+use crate::js;
 
 /// Characters of a path that are logged.
 const PATH: usize = 120;
@@ -19,7 +20,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn begin(method: &str, path: &str) -> Self {
         Self {
-            id: js::edge(Edge::id),
+            id: js::random_uuid(),
             method: method.chars().filter(char::is_ascii_graphic).take(16).collect(),
             path: path.chars().filter(char::is_ascii_graphic).take(PATH).collect(),
             begun: js::milliseconds(),
@@ -37,11 +38,11 @@ impl Trace {
             "outcome": outcome,
             "milliseconds": milliseconds,
         });
-        js::edge(|edge| edge.log(&line.to_string()));
+        console_log!("{line}");
     }
 }
 
 /// Writes why the gate cannot work at all.
 pub(crate) fn fault(code: &str, message: &str) {
-    js::edge(|edge| edge.error(&json!({ "error": code, "message": message }).to_string()));
+    console_error!("{}", json!({ "error": code, "message": message }));
 }

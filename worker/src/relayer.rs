@@ -4,9 +4,11 @@
 //! another (the entry sees to that), each written down before its transaction leaves, so that nonces have no gaps and
 //! nothing is sent twice. Waiting for receipts happens beside that, as many at once as there are orders.
 
+use std::time::Duration;
+
+use js_sys::Promise;
 use js_sys::futures::JsFuture;
-use js_sys::{Promise, Reflect};
-use wasm_bindgen::JsValue;
+use worker::{Delay, Env};
 use x402_core::error::{Code, Error};
 use x402_core::evm::reads::Read;
 use x402_core::facilitator::embedded::Sender;
@@ -15,43 +17,47 @@ use x402_core::facilitator::relayer::{self, Follow};
 use x402_core::facilitator::{Checked, Settlement};
 use x402_core::server::gate::Gate;
 
-use crate::js::Deadline;
+use crate::chain;
+use crate::js::{self, RelayerStub};
 use crate::store::Store;
-use crate::{chain, js};
 
 /// How often a transaction is planned anew when its nonce turns out to be used.
 const PLANS: usize = 3;
-/// Milliseconds between two looks for a receipt, at first and at most.
-const FIRST_LOOK: u32 = 20;
-const LAST_LOOK: u32 = 1_000;
-/// Seconds after which a payment that nobody waits for any more is looked for.
-const ALARM: u64 = 10;
+/// The time between two looks for a receipt, at first and at most.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The time after which a payment that nobody waits for any more is looked for.
+const ALARM: Duration = Duration::from_secs(10);
 
 /// Settles an order through its relayer.
-pub(crate) async fn settle(env: &JsValue, order: &Order, sender: &Sender, checked: &Checked) -> Settlement {
-    match ask(env, order, sender, "settle") {
-        Some(reply) => Reply::settlement(answer(reply).await.as_deref(), checked),
-        None => Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into()),
-    }
+pub(crate) async fn settle(env: &Env, order: &Order, sender: &Sender, checked: &Checked) -> Settlement {
+    let Some(stub) = object(env, order, sender) else {
+        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+    };
+    let Ok(promise) = stub.settle(&order.write()) else {
+        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+    };
+    let reply = answer(promise).await;
+    Reply::settlement(reply.as_deref(), checked)
 }
 
 /// Whether the relayer settled, or is settling, this very payment and nobody was served for it.
 ///
 /// # Errors
 /// Why no request can be served for it.
-pub(crate) async fn holds(env: &JsValue, order: &Order, sender: &Sender) -> Result<(), Error> {
-    let reply = match ask(env, order, sender, "holds") {
-        Some(reply) => answer(reply).await,
-        None => None,
+pub(crate) async fn holds(env: &Env, order: &Order, sender: &Sender) -> Result<(), Error> {
+    let reply = match object(env, order, sender).map(|stub| stub.holds(&order.write())) {
+        Some(Ok(promise)) => answer(promise).await,
+        _ => None,
     };
     Reply::held(reply.as_deref())
 }
 
-/// Calls a method of the relayer's object; none where there is no such binding.
-fn ask(env: &JsValue, order: &Order, sender: &Sender, method: &str) -> Option<Promise> {
-    let namespace = Reflect::get(env, &"RELAYER".into()).ok().filter(JsValue::is_object)?;
+fn object(env: &Env, order: &Order, sender: &Sender) -> Option<RelayerStub> {
+    let namespace = env.durable_object("RELAYER").ok()?;
     let name = [order.network.as_str(), &sender.relayer.to_string()].join(":");
-    Some(js::edge(|edge| edge.relayer(&namespace, &name, method, &order.write())))
+    let id = namespace.id_from_name(&name).ok()?;
+    Some(id.get_stub().ok()?.into_rpc())
 }
 
 async fn answer(promise: Promise) -> Option<String> {
@@ -85,9 +91,8 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         }
         Approach::Send => {}
     }
-    let deadline = Deadline::new();
     for _ in 0..PLANS {
-        let (answers, node) = chain::ask(&deadline, &network.rpc, &relayer::reads(sender.relayer)).await?;
+        let (answers, node) = chain::ask(&network.rpc, &relayer::reads(sender.relayer)).await?;
         let before = store.account()?;
         let plan = relayer::plan(&before, &order.call, sender.chain_id, sender.max_fee_per_gas, &answers)?;
         let (transaction, after) = plan;
@@ -98,8 +103,8 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         store.keep_network(&order.network)?;
         store.keep_account(&after)?;
         store.keep(&order.identity, &record)?;
-        store.wake(js::now().plus(ALARM)).await;
-        let answers = chain::ask_one(&deadline, node, &[record.send()]).await;
+        store.wake(ALARM).await;
+        let answers = chain::ask_one(node, &[record.send()]).await;
         let follow = relayer::follow(answers.as_deref(), &hash);
         if follow == Follow::Wait {
             return Ok(None);
@@ -118,14 +123,14 @@ pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Repl
     let order = Order::read(order)?;
     let network = gate.config().network(&order.network)?;
     let since = js::now();
-    let (deadline, mut pause) = (Deadline::new(), FIRST_LOOK);
+    let mut pause = FIRST_LOOK;
     loop {
         let mut record = kept(store, &order.identity)?;
         if let Some(reply) = record.reply(&order, since, js::now()) {
             store.keep(&order.identity, &record)?;
             return Ok(reply);
         }
-        if let Ok((answers, _)) = chain::ask(&deadline, &network.rpc, &[record.receipt()?]).await {
+        if let Ok((answers, _)) = chain::ask(&network.rpc, &[record.receipt()?]).await {
             // Others look for the same receipt; what they wrote meanwhile is not overwritten.
             let mut record = kept(store, &order.identity)?;
             if answers.first().is_some_and(|answer| record.look(answer)) {
@@ -133,18 +138,13 @@ pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Repl
                 continue;
             }
         }
-        pause_for(pause).await;
+        Delay::from(pause).await;
         pause = pause.saturating_mul(2).min(LAST_LOOK);
     }
 }
 
 fn kept(store: &Store, identity: &str) -> Result<Record, Error> {
     store.record(identity)?.ok_or_else(|| Code::FacilitatorRelayerUnavailable.into())
-}
-
-async fn pause_for(milliseconds: u32) {
-    // A timer that fails ends at once; the loop around it is bounded by the clock.
-    let _ = JsFuture::from(js::edge(|edge| edge.wait(milliseconds))).await;
 }
 
 /// Inside: looks for everything whose outcome is not known, sends again what may have been lost, and forgets what is
@@ -154,11 +154,10 @@ pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> 
         return Ok(());
     };
     let network = gate.config().network(&network)?;
-    let deadline = Deadline::new();
     let pending = store.pending()?;
     let questions = pending.iter().map(|(_, record)| record.receipt()).collect::<Result<Vec<Read>, _>>()?;
     if !questions.is_empty()
-        && let Ok((answers, _)) = chain::ask(&deadline, &network.rpc, &questions).await
+        && let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await
     {
         for ((identity, _), answer) in pending.iter().zip(&answers) {
             let mut record = kept(store, identity)?;
@@ -172,12 +171,12 @@ pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> 
     if !late.is_empty() {
         // Every node gets them: what each says is no evidence, only a receipt is.
         for node in &network.rpc {
-            let _ = chain::ask_one(&deadline, node, &late).await;
+            let _ = chain::ask_one(node, &late).await;
         }
     }
     store.prune(js::now())?;
     if let Some(seconds) = pending.iter().filter_map(|(_, record)| record.next_look(js::now())).min() {
-        store.wake(js::now().plus(seconds)).await;
+        store.wake(Duration::from_secs(seconds)).await;
     }
     Ok(())
 }

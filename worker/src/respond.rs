@@ -2,33 +2,44 @@
 
 use std::cell::RefCell;
 
-use js_sys::Array;
+use js_sys::Uint8Array;
+use js_sys::futures::JsFuture;
 use wasm_bindgen::JsValue;
+use web_sys::{Headers, Response, ResponseInit};
+use worker::worker_sys::ext::{ResponseExt, ResponseInitExt};
 use x402_core::server::gate::{Answer, Header, STRIPPED_FROM_RESPONSE};
 
-use crate::js::{self, Ready, Response};
+/// A response's parts on JavaScript's side, made once.
+struct Ready {
+    body: Option<Uint8Array>,
+    init: ResponseInit,
+}
 
 thread_local! {
-    /// By the answer's number.
+    /// By the answer's number. Headers and text belong to no request, so all requests may share them.
     static READY: RefCell<Vec<Option<Ready>>> = const { RefCell::new(Vec::new()) };
-    static WITHOUT: Array = js::texts(STRIPPED_FROM_RESPONSE);
 }
 
-/// Headers as the entry reads them.
-fn lines(headers: &[Header]) -> String {
-    let mut lines = String::new();
-    for header in headers {
-        lines.extend([header.name, "\n", &*header.value, "\n"]);
+impl Ready {
+    fn new(answer: &Answer) -> Result<Self, JsValue> {
+        let init = ResponseInit::new();
+        init.set_status(answer.status);
+        init.set_headers_headers(&headers_of(&answer.headers)?);
+        let body = (!answer.body.is_empty()).then(|| Uint8Array::from(answer.body.as_bytes()));
+        Ok(Self { body, init })
     }
-    lines
+
+    fn respond(&self) -> Result<Response, JsValue> {
+        Response::new_with_opt_js_u8_array_and_init(self.body.as_ref(), &self.init)
+    }
 }
 
-fn prepare(answer: &Answer) -> Result<Ready, JsValue> {
-    js::edge(|edge| edge.prepare(answer.status, &lines(&answer.headers), &answer.body))
-}
-
-fn make(ready: &Ready) -> Result<Response, JsValue> {
-    js::edge(|edge| edge.respond(ready))
+fn headers_of(list: &[Header]) -> Result<Headers, JsValue> {
+    let headers = Headers::new()?;
+    for header in list {
+        headers.set(header.name, &header.value)?;
+    }
+    Ok(headers)
 }
 
 /// The response of an answer.
@@ -37,16 +48,16 @@ fn make(ready: &Ready) -> Result<Response, JsValue> {
 /// What the runtime throws at a value it does not take.
 pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
     let Some(number) = answer.prepared else {
-        return make(&prepare(answer)?);
+        return Ready::new(answer)?.respond();
     };
     READY.with_borrow_mut(|ready| {
         if ready.len() <= number {
             ready.resize_with(number.saturating_add(1), || None);
         }
         match ready.get_mut(number) {
-            Some(Some(ready)) => make(ready),
-            Some(empty) => make(empty.insert(prepare(answer)?)),
-            None => make(&prepare(answer)?),
+            Some(Some(ready)) => ready.respond(),
+            Some(empty) => empty.insert(Ready::new(answer)?).respond(),
+            None => Ready::new(answer)?.respond(),
         }
     })
 }
@@ -55,11 +66,28 @@ pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
 ///
 /// # Errors
 /// What the runtime throws at a value it does not take.
-pub(crate) fn deliver(origin: &Response, headers: &[Header]) -> Result<Response, JsValue> {
-    WITHOUT.with(|without| js::edge(|edge| edge.deliver(origin, without, &lines(headers))))
+pub(crate) fn deliver(origin: &Response, list: &[Header]) -> Result<Response, JsValue> {
+    let headers = Headers::new_with_headers(&origin.headers())?;
+    for name in STRIPPED_FROM_RESPONSE {
+        headers.delete(name)?;
+    }
+    for header in list {
+        headers.set(header.name, &header.value)?;
+    }
+    let mut init = ResponseInit::new();
+    init.set_status(origin.status());
+    init.set_status_text(&origin.status_text());
+    init.set_headers_headers(&headers);
+    if let Some(socket) = origin.websocket() {
+        init.websocket(&socket)?;
+    }
+    Response::new_with_opt_readable_stream_and_init(origin.body().as_ref(), &init)
 }
 
 /// Lets go of a body that nobody will read.
 pub(crate) fn discard(origin: &Response) {
-    js::edge(|edge| edge.discard(origin));
+    if let Some(body) = origin.body() {
+        // Its promise says when the origin knows; nobody waits for that, and nobody minds if it never does.
+        drop(JsFuture::from(body.cancel()));
+    }
 }

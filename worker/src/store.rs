@@ -1,15 +1,16 @@
 //! The relayer's durable state in SQLite: one row per payment, and what it knows of its account.
 
-use js_sys::Array;
-use js_sys::futures::JsFuture;
-use wasm_bindgen::JsCast;
+use std::time::Duration;
+
+use worker::{SqlStorageValue, State, Storage};
 use x402_core::error::{Code, Error, Result};
 use x402_core::facilitator::order::Record;
 use x402_core::facilitator::relayer::Account;
 use x402_core::types::network::Network;
 use x402_core::types::time::UnixSeconds;
 
-use crate::js::{self, Storage};
+/// A row of a result.
+type Row = Vec<SqlStorageValue>;
 
 /// Payments looked at in one alarm; the others wait for the next.
 const BATCH: &str = "100";
@@ -25,26 +26,28 @@ pub(crate) struct Store(Storage);
 
 impl Store {
     /// Opens it.
-    pub(crate) fn open(storage: Storage) -> Result<Self> {
-        let store = Self(storage);
+    pub(crate) fn open(state: &State) -> Result<Self> {
+        let store = Self(state.storage());
         store.run(SCHEMA, &[])?;
         Ok(store)
     }
 
-    fn run(&self, query: &str, texts: &[&str]) -> Result<Vec<Array>> {
-        let rows = self.0.sql().exec(query, &js::texts(texts));
-        let rows = rows.and_then(|cursor| cursor.raw()).and_then(|cursor| cursor.to_array());
-        let rows = rows.map_err(|_| Error::new(Code::FacilitatorRelayerUnavailable, "the database failed"))?;
-        Ok(rows.iter().map(JsCast::unchecked_into).collect())
+    fn run(&self, query: &str, texts: &[&str]) -> Result<Vec<Row>> {
+        let values: Row = texts.iter().copied().map(SqlStorageValue::from).collect();
+        let rows = self.0.sql().exec(query, values).and_then(|cursor| cursor.raw().collect());
+        rows.map_err(|_| Error::new(Code::FacilitatorRelayerUnavailable, "the database failed"))
     }
 
-    fn text(row: &Array, column: u32) -> Result<String> {
-        row.get(column).as_string().ok_or_else(|| Code::FacilitatorRelayerUnavailable.into())
+    fn text(row: &Row, column: usize) -> Result<&str> {
+        match row.get(column) {
+            Some(SqlStorageValue::String(text)) => Ok(text),
+            _ => Err(Code::FacilitatorRelayerUnavailable.into()),
+        }
     }
 
     fn fact(&self, name: &str) -> Result<Option<String>> {
         let rows = self.run("SELECT body FROM facts WHERE name = ?", &[name])?;
-        rows.first().map(|row| Self::text(row, 0)).transpose()
+        rows.first().map(|row| Self::text(row, 0).map(String::from)).transpose()
     }
 
     fn keep_fact(&self, name: &str, body: &str) -> Result<()> {
@@ -72,7 +75,7 @@ impl Store {
     /// What is kept of a payment.
     pub(crate) fn record(&self, identity: &str) -> Result<Option<Record>> {
         let rows = self.run("SELECT body FROM payments WHERE identity = ?", &[identity])?;
-        rows.first().map(|row| Record::read(&Self::text(row, 0)?)).transpose()
+        rows.first().map(|row| Record::read(Self::text(row, 0)?)).transpose()
     }
 
     pub(crate) fn keep(&self, identity: &str, record: &Record) -> Result<()> {
@@ -90,24 +93,25 @@ impl Store {
     pub(crate) fn pending(&self) -> Result<Vec<(String, Record)>> {
         let query = "SELECT identity, body FROM payments WHERE pending = 1 ORDER BY nonce LIMIT ?";
         let rows = self.run(query, &[BATCH])?;
-        rows.iter().map(|row| Ok((Self::text(row, 0)?, Record::read(&Self::text(row, 1)?)?))).collect()
+        rows.iter().map(|row| Ok((Self::text(row, 0)?.into(), Record::read(Self::text(row, 1)?)?))).collect()
     }
 
     /// Forgets decided payments that nobody asks for any more.
     pub(crate) fn prune(&self, now: UnixSeconds) -> Result<()> {
         let query = "SELECT identity, body FROM payments WHERE pending = 0 ORDER BY nonce LIMIT ?";
         for row in self.run(query, &[BATCH])? {
-            if Record::read(&Self::text(&row, 1)?)?.is_old(now) {
-                self.forget(&Self::text(&row, 0)?)?;
+            if Record::read(Self::text(&row, 1)?)?.is_old(now) {
+                self.forget(Self::text(&row, 0)?)?;
             }
         }
         Ok(())
     }
 
-    /// Sets the alarm, unless one is set.
-    pub(crate) async fn wake(&self, at: UnixSeconds) {
-        // Seconds of this century; without an alarm the next order sets one.
-        let seconds = u32::try_from(at.0).unwrap_or(u32::MAX);
-        let _ = JsFuture::from(js::edge(|edge| edge.wake(&self.0, seconds))).await;
+    /// Sets the alarm, unless one is set: it must not be put off by those who come later.
+    pub(crate) async fn wake(&self, later: Duration) {
+        if matches!(self.0.get_alarm().await, Ok(None)) {
+            // Without an alarm the next order sets one.
+            let _ = self.0.set_alarm(later).await;
+        }
     }
 }

@@ -44,7 +44,7 @@ const GATE: Module = Module {
     package: "x402-gate",
     stem: "x402_gate",
     folder: "worker/build",
-    profile: "release",
+    profile: "gate",
     features: "",
     level: "-O3",
 };
