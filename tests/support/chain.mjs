@@ -46,11 +46,19 @@ export async function authorizationState(url, asset, authorizer, nonce) {
   return BigInt(await call(url, asset, selectors.authorizationState + word(authorizer) + word(nonce))) === 1n;
 }
 
+let last = Promise.resolve();
+
 /**
  * Sends a transaction from one of the node's unlocked accounts and answers its receipt once it is mined; a
- * reverted transaction is an error.
+ * reverted transaction is an error. One after another: two that are sent at once may be given one account nonce.
  */
-export async function transact(url, transaction) {
+export function transact(url, transaction) {
+  const mined = last.then(() => send(url, transaction));
+  last = mined.catch(() => {});
+  return mined;
+}
+
+async function send(url, transaction) {
   const [account] = await rpc(url, "eth_accounts");
   const hash = await rpc(url, "eth_sendTransaction", [{ from: account, ...transaction }]);
   const receipt = await receiptOf(url, hash);
