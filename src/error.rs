@@ -158,6 +158,7 @@ codes! {
     GateTwoPayments "gate_two_payments" "the request carries more than one payment"
     DuplicatePayment "duplicate_payment" "this payment is being used by another request, or was used by one"
     GateOriginFailed "gate_origin_failed" "the origin could not be reached"
+    GateClientGone "gate_client_gone" "the client went away before anything was charged"
     GateFacilitatorFault "gate_facilitator_fault" "the facilitator gave no usable answer"
     GateFacilitatorUnavailable "gate_facilitator_unavailable" "the facilitator could not be reached"
     GateChainFault "gate_chain_fault" "the chain could not be asked"

@@ -68,7 +68,7 @@ const failed = () =>
   });
 
 export default {
-  fetch(request, env) {
+  fetch(request, env, context) {
     const { headers, method, url } = request;
     const text = (name) => headers.get(name) ?? undefined;
     try {
@@ -88,7 +88,11 @@ export default {
           text("upgrade"),
         ),
       );
-      return answer instanceof Promise ? wait(answer).catch(failed) : answer;
+      if (!(answer instanceof Promise)) return answer;
+      const response = wait(answer).catch(failed);
+      // A client that goes away leaves nothing half done: the steps that began come to their end, if in vain.
+      context.waitUntil(response);
+      return response;
     } catch {
       return failed();
     }

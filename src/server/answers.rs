@@ -44,11 +44,15 @@ impl Gate {
         status >= 200 && status < 300
     }
 
-    /// Whether the payment can still be settled: an origin may have taken its time.
+    /// Whether the payment is to be settled now that the origin has answered: it may have taken its time, and the
+    /// client may be `gone`, who would pay for what it never gets.
     ///
     /// # Errors
-    /// The answer, if it cannot.
-    pub fn ripe(&self, sale: &Sale<'_>, now: UnixSeconds) -> Result<(), Answer> {
+    /// The answer, if it is not.
+    pub fn ripe(&self, sale: &Sale<'_>, now: UnixSeconds, gone: bool) -> Result<(), Answer> {
+        if gone {
+            return Err(self.faulted(sale, Code::GateClientGone));
+        }
         if sale.checked.expires() > now { Ok(()) } else { Err(self.refused(sale, Code::ExactEvmValidBefore)) }
     }
 
@@ -146,6 +150,7 @@ pub const fn status_of(code: Code) -> u16 {
         Code::GateInternal | Code::GateConfig => 500,
         Code::GateOriginFailed | Code::GateFacilitatorFault => 502,
         Code::GateFacilitatorUnavailable
+        | Code::GateClientGone
         | Code::GateChainFault
         | Code::FacilitatorRelayerUnavailable
         | Code::FacilitatorFeeCap

@@ -216,3 +216,40 @@ test("an origin that is a Worker is reached by its binding", async () => {
     await bound.stop();
   }
 });
+
+test("I2 a client that goes away while the origin works is not charged, and may come back with its payment", async () => {
+  // The client is a Worker in the same runtime: through a socket the runtime would not notice before it answers.
+  const client = `export default { async fetch(request, env) {
+    const gone = new AbortController();
+    const answer = env.GATE.fetch("http://gate.test/paid", { headers: request.headers, signal: gone.signal });
+    await fetch(env.REACHED);
+    gone.abort();
+    return new Response(await answer.then(() => "answered", () => "gone"));
+  } }`;
+  const reached = await startOrigin();
+  const terms = config(origin, remote(facilitator), ROUTES);
+  const services = [
+    { name: "client", modules: [{ name: "client.mjs", type: "esModule", text: client }], services: { GATE: "gate" }, vars: { REACHED: reached.url } },
+    gateService(terms),
+  ];
+  const both = await startWorkerd(services, { verbose: true });
+  try {
+    const paid = await payment(await challenge(url), KEY);
+    const [atOrigin, asked] = [Promise.withResolvers(), Promise.withResolvers()];
+    reached.answer = (request, response) => atOrigin.promise.then(() => reached.usual(request, response));
+    origin.answer = (request, response) => {
+      atOrigin.resolve();
+      asked.promise.then(() => origin.usual(request, response));
+    };
+    const answer = await fetch(both.url, { headers: header(paid) });
+    assert.equal(await answer.text(), "gone");
+    asked.resolve();
+    while (!both.log().includes("gate_client_gone")) await (await fetch(url)).text();
+    assert.equal(facilitator.count("/settle"), 0);
+    origin.answer = undefined;
+    assert.equal((await present(url, paid)).status, 200);
+  } finally {
+    await both.stop();
+    await reached.stop();
+  }
+});

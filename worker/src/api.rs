@@ -22,7 +22,7 @@ pub(crate) async fn answer(visit: &Visit, endpoint: Endpoint, trace: Trace) -> R
 }
 
 async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
-    let body = http::read(visit.request.body(), MAX_BODY).await;
+    let body = http::body_of(&visit.request, MAX_BODY).await;
     let asked = match visit.gate.asked(endpoint, body.as_deref(), js::now()) {
         Ok(asked) => asked,
         Err(answer) => return answer,

@@ -1,31 +1,26 @@
 //! Carries a request through the gate: the core says what is next, this does it.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
 
 use js_sys::JsString;
-use js_sys::futures::{JsFuture, future_to_promise};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Headers, Request, RequestCache, RequestInit, RequestRedirect, Response};
-use worker::worker_sys::Fetcher;
-use worker::{AbortController, Delay, Env};
+use js_sys::futures::future_to_promise;
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
+use worker::Env;
 use x402_core::error::{Code, Error};
 use x402_core::server::answers::Delivery;
 use x402_core::server::config::Origin;
-use x402_core::server::gate::{Answer, Facts, Gate, STRIPPED_FROM_REQUEST, Sale, Step};
+use x402_core::server::gate::{Answer, Facts, Gate, Sale, Step};
 use x402_core::server::inflight::{InFlight, Key};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
 use crate::js;
 use crate::log::Trace;
-use crate::{api, facilitator, respond};
+use crate::{api, facilitator, http, respond};
 
-/// The time an origin has to begin its answer.
-const PATIENCE_ORIGIN: Duration = Duration::from_secs(60);
+/// Milliseconds an origin has to begin its answer.
+const PATIENCE_ORIGIN: u32 = 60_000;
 
 thread_local! {
     static IN_FLIGHT: RefCell<InFlight> = RefCell::new(InFlight::default());
@@ -36,7 +31,6 @@ pub(crate) struct Visit {
     pub(crate) gate: &'static Gate,
     pub(crate) env: Env,
     pub(crate) request: Request,
-    pub(crate) method: String,
     pub(crate) query: Option<String>,
     pub(crate) page: Option<String>,
 }
@@ -85,7 +79,7 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
         return respond::answer(answer).map(Into::into);
     }
     let (trace, query) = (trace(), query.map(String::from));
-    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
+    let visit = Visit { gate, env, request, query, page: head.origin };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -148,7 +142,7 @@ async fn try_sell(visit: &Visit, sale: &Sale<'static>) -> Result<(Response, Deli
     if !Gate::charges(origin.status()) {
         return Ok((origin, Delivery::Deliver(gate.delivered(sale, None)), Some("not_charged")));
     }
-    let settlement = match gate.ripe(sale, js::now()) {
+    let settlement = match gate.ripe(sale, js::now(), js::gone(&visit.request)) {
         Ok(()) => facilitator::settle(&visit.env, &sale.checked, &verified).await,
         Err(answer) => return Ok((origin, Delivery::Withhold(answer), None)),
     };
@@ -163,40 +157,13 @@ fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
 /// cache on the way may have it or keep it.
 async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
-    let headers = Headers::new_with_headers(&visit.request.headers()).ok()?;
-    for name in STRIPPED_FROM_REQUEST {
-        headers.delete(name).ok()?;
-    }
-    let late = AbortController::default();
-    let init = RequestInit::new();
-    init.set_method(&visit.method);
-    init.set_headers_headers(&headers);
-    init.set_body_opt_readable_stream(visit.request.body().as_ref());
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&late.signal()));
-    if paid {
-        init.set_cache(RequestCache::NoStore);
-    }
     let config = visit.gate.config();
-    let request = Request::new_with_str_and_init(&config.target(path, visit.query.as_deref()), &init).ok()?;
-    let asked = match &config.origin {
-        Origin::Url(_) => js::fetch(&request),
+    let binding = match &config.origin {
+        Origin::Url(_) => None,
         // The binding itself: `worker::Fetcher` would wrap the response, which is handed on as it is.
-        Origin::Service(name) => visit.env.service(name).ok()?.into_rpc::<Fetcher>().fetch(&request).ok()?,
+        Origin::Service(name) => Some(visit.env.service(name).ok()?.into_rpc::<JsValue>()),
     };
-    let Some(begun) = within(PATIENCE_ORIGIN, JsFuture::from(asked)).await else {
-        late.abort();
-        return None;
-    };
-    begun.ok().map(JsCast::unchecked_into)
-}
-
-/// What a future ends with; none when that takes longer.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let (mut future, mut end) = (pin!(future), pin!(Delay::from(time)));
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => end.as_mut().poll(context).map(|()| None),
-    })
-    .await
+    let url = config.target(path, visit.query.as_deref());
+    let stripped = respond::stripped_from_request();
+    http::ask_origin(binding.as_ref(), &url, &visit.request, &stripped, paid, PATIENCE_ORIGIN).await
 }

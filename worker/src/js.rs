@@ -1,12 +1,35 @@
-//! The little that the crates `worker` and `web-sys` leave open: the relayer's own methods, and short ways to what they
-//! have. Everything else of the runtime is used as those crates declare it.
+//! The little that the crates `worker` and `web-sys` leave open: the effects of `effects.js`, the relayer's own methods,
+//! and short ways to what those crates have. Everything else of the runtime is used as they declare it.
 
-use js_sys::{Promise, global};
+use js_sys::{Array, Promise, global};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use web_sys::{Request, WorkerGlobalScope};
+use web_sys::{Request, Response, WorkerGlobalScope};
 use worker::Date;
 use x402_core::types::time::UnixSeconds;
+
+#[wasm_bindgen(module = "/src/effects.js")]
+extern "C" {
+    /// A promise of `status body`, or of undefined.
+    pub(crate) fn post(url: &str, headers: &Array, body: &str, milliseconds: u32, limit: usize) -> Promise;
+    /// A promise of a text, or of undefined.
+    #[wasm_bindgen(js_name = bodyOf)]
+    pub(crate) fn body_of(request: &Request, limit: usize) -> Promise;
+    /// A promise of a response, or of undefined.
+    #[wasm_bindgen(js_name = askOrigin)]
+    pub(crate) fn ask_origin(
+        binding: Option<&JsValue>,
+        url: &str,
+        request: &Request,
+        stripped: &Array,
+        paid: bool,
+        milliseconds: u32,
+    ) -> Promise;
+    /// Whether the client went away, as far as the runtime tells.
+    pub(crate) fn gone(request: &Request) -> bool;
+    #[wasm_bindgen(catch)]
+    pub(crate) fn deliver(origin: &Response, stripped: &Array, headers: &Array) -> Result<Response, JsValue>;
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -20,11 +43,6 @@ extern "C" {
 
 fn scope() -> WorkerGlobalScope {
     global().unchecked_into()
-}
-
-/// Sends a request. `worker::Fetch` would wrap the response; the gate hands it on as it is.
-pub(crate) fn fetch(request: &Request) -> Promise {
-    scope().fetch_with_request(request)
 }
 
 /// An identifier that no other request has.

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
-use js_sys::Uint8Array;
 use js_sys::futures::JsFuture;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use web_sys::{Headers, Response, ResponseInit};
-use worker::worker_sys::ext::{ResponseExt, ResponseInitExt};
-use x402_core::server::gate::{Answer, Header, STRIPPED_FROM_RESPONSE};
+use x402_core::server::gate::{Answer, Header, STRIPPED_FROM_REQUEST, STRIPPED_FROM_RESPONSE};
+
+use crate::{http, js};
 
 /// A response's parts on JavaScript's side, made once.
 struct Ready {
@@ -18,6 +19,9 @@ struct Ready {
 thread_local! {
     /// By the answer's number. Headers and text belong to no request, so all requests may share them.
     static READY: RefCell<Vec<Option<Ready>>> = const { RefCell::new(Vec::new()) };
+    /// The core's lists of names, on JavaScript's side.
+    static FROM_REQUEST: Array = http::list(STRIPPED_FROM_REQUEST.iter().copied());
+    static FROM_RESPONSE: Array = http::list(STRIPPED_FROM_RESPONSE.iter().copied());
 }
 
 impl Ready {
@@ -66,22 +70,14 @@ pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
 ///
 /// # Errors
 /// What the runtime throws at a value it does not take.
-pub(crate) fn deliver(origin: &Response, list: &[Header]) -> Result<Response, JsValue> {
-    let headers = Headers::new_with_headers(&origin.headers())?;
-    for name in STRIPPED_FROM_RESPONSE {
-        headers.delete(name)?;
-    }
-    for header in list {
-        headers.set(header.name, &header.value)?;
-    }
-    let mut init = ResponseInit::new();
-    init.set_status(origin.status());
-    init.set_status_text(&origin.status_text());
-    init.set_headers_headers(&headers);
-    if let Some(socket) = origin.websocket() {
-        init.websocket(&socket)?;
-    }
-    Response::new_with_opt_readable_stream_and_init(origin.body().as_ref(), &init)
+pub(crate) fn deliver(origin: &Response, headers: &[Header]) -> Result<Response, JsValue> {
+    let headers = http::list(headers.iter().flat_map(|header| [header.name, header.value.as_ref()]));
+    FROM_RESPONSE.with(|stripped| js::deliver(origin, stripped, &headers))
+}
+
+/// The names of the headers that are not forwarded to an origin.
+pub(crate) fn stripped_from_request() -> Array {
+    FROM_REQUEST.with(Array::clone)
 }
 
 /// Lets go of a body that nobody will read.

@@ -19,6 +19,7 @@ export function gateService(config, vars = {}) {
       { name: "gate.json", type: "text", text: JSON.stringify(config) },
     ],
     vars,
+    flags: ["enable_request_signal"],
     objects: { RELAYER: "Relayer" },
   };
 }

@@ -88,6 +88,6 @@ async function serviceText({ name, modules, vars = {}, services = {}, objects = 
     `(className = ${text(type)}, uniqueKey = ${text(`${name}-${type}`)}, enableSql = true)`);
   const storage = classes.length === 0 ? "" : `durableObjectNamespaces = ${list(classes)}, durableObjectStorage = (localDisk = "disk"),`;
   return `(name = ${text(name)}, worker = (
-    compatibilityDate = "2026-01-01", compatibilityFlags = ${list(flags.map(text))},
+    compatibilityDate = "2026-10-01", compatibilityFlags = ${list(flags.map(text))},
     modules = ${list(files)}, bindings = ${list(bindings)}, ${storage} globalOutbound = ${text(outbound)}))`;
 }

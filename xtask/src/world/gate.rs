@@ -166,6 +166,7 @@ const config :Workerd.Config = (
 
 const gate :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
+  compatibilityFlags = ["enable_request_signal"],
   modules = [
 {modules}  ],
   bindings = [
