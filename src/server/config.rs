@@ -15,19 +15,22 @@ use crate::evm::address::Address;
 use crate::evm::signature::SecretKey;
 use crate::facilitator::Rules;
 use crate::facilitator::embedded::Sender;
-use crate::scheme::exact::evm::Terms;
 use crate::server::cors::Cors;
-use crate::server::offer::{Listing, exact_offer};
-use crate::server::price::Price;
-use crate::server::routes::Pattern;
+use crate::server::rule::{Route, WireRoute};
 use crate::types::json;
 use crate::types::network::Network;
 use crate::types::url;
 
 /// Wei per gas a settlement may cost, unless the network's configuration says otherwise: 100 gwei.
 const DEFAULT_MAX_FEE: u64 = 100_000_000_000;
-/// Seconds from signature to settlement, unless a route says otherwise.
-const DEFAULT_TIMEOUT: u64 = 300;
+/// How many books there are, unless the configuration says otherwise.
+const DEFAULT_BOOKS: u32 = 64;
+/// The largest answer that is kept, in bytes, unless the configuration says otherwise.
+const DEFAULT_KEEP_BYTES: u32 = 64 * 1024;
+/// Seconds an answer is kept, unless the configuration says otherwise.
+const DEFAULT_KEEP_SECONDS: u64 = 86_400;
+/// The largest body of a paid request, in bytes, unless the configuration says otherwise.
+const DEFAULT_REQUEST_BYTES: u32 = 1024 * 1024;
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -48,6 +51,22 @@ pub struct Config {
     pub facilitator_api: Option<FacilitatorApi>,
     /// Whether version 1 is offered and taken.
     pub v1: bool,
+    /// What is kept of paid requests.
+    pub ledger: LedgerConfig,
+}
+
+/// What is kept of paid requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// How many books share the payers among them.
+    pub books: u32,
+    /// The largest answer that is kept, in bytes.
+    pub keep_bytes: u32,
+    /// Seconds an answer is kept.
+    pub keep_seconds: u64,
+    /// The largest body of a paid request, in bytes: it is read before the origin is asked, since a payment is bound to
+    /// it.
+    pub request_bytes: u32,
 }
 
 /// Where requests go.
@@ -138,15 +157,6 @@ impl fmt::Debug for FacilitatorApi {
     }
 }
 
-/// One rule.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// Which requests it speaks for.
-    pub pattern: Pattern,
-    /// What it sells; none if it is free.
-    pub listing: Option<Listing>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WireConfig {
@@ -165,6 +175,17 @@ struct WireConfig {
     facilitator_api: Option<WireApi>,
     #[serde(default = "yes")]
     v1: bool,
+    #[serde(default)]
+    ledger: WireLedger,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct WireLedger {
+    books: Option<u32>,
+    keep_bytes: Option<u32>,
+    keep_seconds: Option<u64>,
+    request_bytes: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -196,27 +217,6 @@ struct WireRemote {
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WireRoute {
-    #[serde(rename = "match")]
-    pattern: String,
-    #[serde(default)]
-    price: Option<Price>,
-    #[serde(default)]
-    free: bool,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    mime_type: String,
-    #[serde(default)]
-    networks: Option<Vec<Network>>,
-    #[serde(default)]
-    pay_to: Option<String>,
-    #[serde(default)]
-    max_timeout_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -315,6 +315,7 @@ impl Config {
             cors,
             facilitator_api,
             v1: wire.v1,
+            ledger: wire.ledger.check()?,
         })
     }
 
@@ -398,53 +399,25 @@ impl WireRemote {
     }
 }
 
-impl WireRoute {
-    fn check(self, index: usize, payees: &[(Network, Address)], v1: bool) -> Result<Route> {
-        let place = format!("routes[{index}] ({})", self.pattern);
-        let within = |error: Error| fault(&place, &error.to_string());
-        let pattern = Pattern::parse(&self.pattern).map_err(within)?;
-        let price = match (&self.price, self.free) {
-            (Some(price), false) => price,
-            (None, true) => {
-                return Ok(Route { pattern, listing: None });
-            }
-            _ => return Err(fault(&place, "say either a price or \"free\": true")),
+impl WireLedger {
+    fn check(self) -> Result<LedgerConfig> {
+        let of = LedgerConfig {
+            books: self.books.unwrap_or(DEFAULT_BOOKS),
+            keep_bytes: self.keep_bytes.unwrap_or(DEFAULT_KEEP_BYTES),
+            keep_seconds: self.keep_seconds.unwrap_or(DEFAULT_KEEP_SECONDS),
+            request_bytes: self.request_bytes.unwrap_or(DEFAULT_REQUEST_BYTES),
         };
-        let own = self.pay_to.as_deref().map(|text| recipient(text, &place)).transpose()?;
-        let timeout = self.max_timeout_seconds.unwrap_or(DEFAULT_TIMEOUT);
-        if !(10..=3600).contains(&timeout) {
-            return Err(fault(&place, "maxTimeoutSeconds is between 10 and 3600"));
-        }
-        let wanted = self.networks.as_deref();
-        if let Some(unknown) = wanted.and_then(|list| list.iter().find(|n| payees.iter().all(|(known, _)| known != *n)))
-        {
-            return Err(fault(&place, &format!("{unknown} is not among the networks")));
-        }
-        let mut listing = Listing {
-            description: self.description,
-            mime_type: self.mime_type,
-            offers: Vec::new(),
-            offers_v1: Vec::new(),
-        };
-        for (network, pay_to) in payees {
-            if wanted.is_some_and(|list| !list.contains(network)) {
-                continue;
+        let bounds = [
+            ("ledger.books", of.books, 1, 4096),
+            ("ledger.keepBytes", of.keep_bytes, 0, 1024 * 1024),
+            ("ledger.requestBytes", of.request_bytes, 0, 32 * 1024 * 1024),
+        ];
+        for (place, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                return Err(fault(place, &format!("is between {least} and {most}")));
             }
-            let amount = price.on(network).map_err(within)?;
-            let pay_to = own.unwrap_or(*pay_to).to_checksum();
-            let offer = exact_offer(network, &amount, &pay_to, timeout)?;
-            if Terms::read(&offer.terms).map_err(within)?.asset.to_checksum() == pay_to {
-                return Err(fault(&place, "payTo is the token itself"));
-            }
-            if v1 {
-                listing.offers_v1.extend(listing.offer_v1(&offer, "")?);
-            }
-            listing.offers.push(offer);
         }
-        if listing.offers.is_empty() {
-            return Err(fault(&place, "sold on no network"));
-        }
-        Ok(Route { pattern, listing: Some(listing) })
+        Ok(of)
     }
 }
 
@@ -462,11 +435,11 @@ impl WireApi {
     }
 }
 
-fn fault(place: &str, what: &str) -> Error {
+pub(super) fn fault(place: &str, what: &str) -> Error {
     Error::new(Code::GateConfig, format!("{place}: {what}"))
 }
 
-fn recipient(text: &str, place: &str) -> Result<Address> {
+pub(super) fn recipient(text: &str, place: &str) -> Result<Address> {
     match Address::parse(text) {
         Ok(Address::ZERO) => Err(fault(place, "the zero address cannot be paid")),
         Ok(address) => Ok(address),

@@ -11,3 +11,4 @@ pub mod offer;
 pub mod path;
 pub mod price;
 pub mod routes;
+pub mod rule;

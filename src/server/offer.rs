@@ -13,6 +13,7 @@ use crate::error::{Code, Result};
 use crate::scheme::exact;
 use crate::server::price::AssetAmount;
 use crate::transport::http;
+use crate::types::amount::Amount;
 use crate::types::json::{self, Verbatim};
 use crate::types::network::Network;
 use crate::types::required::{Offer, Version};
@@ -47,6 +48,19 @@ pub struct Listing {
     pub offers: Vec<Offer>,
     /// The same offers for version 1, where their network had a name there; empty when version 1 is off.
     pub offers_v1: Vec<Offer>,
+    /// When its payments settle.
+    pub settle: SettlePolicy,
+}
+
+/// When a rule's payments settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettlePolicy {
+    /// After the origin has answered and before its answer leaves.
+    After,
+    /// Before the origin is asked.
+    Before,
+    /// After the answer has left, as long as the payer owes no more than this, in atomic units on each network.
+    Optimistic(Vec<(Network, Amount)>),
 }
 
 /// Writes an offer of scheme exact.
