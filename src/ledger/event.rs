@@ -123,7 +123,8 @@ pub enum Policy {
     Before,
     /// [`Settle::Optimistic`], or [`Settle::After`] for what would exceed the bound.
     Optimistic {
-        /// The sum of [`Record::exposure`](crate::ledger::record::Record::exposure) over the payer's other records, in atomic units.
+        /// The sum of [`Record::exposure`](crate::ledger::record::Record::exposure) over the payer's other records, in
+        /// atomic units, as it is in the turn that applies the claim.
         exposed: Amount,
         /// The most that the owner would lose to one payer, in the same units.
         bound: Amount,

@@ -7,8 +7,11 @@ use crate::types::facilitator::SettleResponse;
 /// What the one who reported an event does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Verify the payment, and ask the origin if that was agreed; report under this number.
+    /// Verify the payment; report under this number.
     Verify(u32),
+    /// Verify the payment and, if it is good, ask the origin; report under this number what comes first, the refusal or
+    /// the answer.
+    VerifyThenExecute(u32),
     /// Ask the origin; report under this number.
     Execute(u32),
     /// Settle the payment; report under this number.

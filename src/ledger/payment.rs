@@ -138,7 +138,7 @@ impl Record {
             Event::Answered { .. } | Event::OriginFailed { .. } => Outcome::Stale,
             Event::SettleStarted => self.settle_started(now),
             Event::Settled { settlement } => self.settled(settlement, now),
-            Event::Unsent { attempt, reason } if self.settles(*attempt) => self.unsent(reason),
+            Event::Unsent { attempt, reason } if self.settles(*attempt) => self.unsent(reason, now),
             Event::SettleFailed { attempt, reason } if self.settles(*attempt) => self.fail(reason, true),
             Event::SettleUnknown { attempt, transaction } if self.settles(*attempt) => self.doubt(transaction.clone()),
             Event::Unsent { .. } | Event::SettleFailed { .. } | Event::SettleUnknown { .. } => Outcome::Stale,
@@ -200,8 +200,11 @@ impl Record {
             };
         }
         let lease = now.plus(LEASE);
-        let straight = straight && self.settle != Settle::Before;
-        self.delivery = if straight { Delivery::Executing { lease } } else { Delivery::Claimed { lease } };
+        if straight && self.settle != Settle::Before {
+            self.delivery = Delivery::Executing { lease };
+            return Outcome::VerifyThenExecute(self.attempt);
+        }
+        self.delivery = Delivery::Claimed { lease };
         Outcome::Verify(self.attempt)
     }
 
@@ -339,8 +342,11 @@ impl Record {
         }
     }
 
-    fn unsent(&mut self, reason: &str) -> Outcome {
+    fn unsent(&mut self, reason: &str, now: UnixSeconds) -> Outcome {
         self.money = Money::Untouched;
+        if self.expires <= now {
+            return self.fail(Code::ExactEvmValidBefore.as_str(), false);
+        }
         self.delivery = match self.delivery {
             Delivery::Claimed { .. } => Delivery::Idle,
             Delivery::Answered { status, kept } if self.settle != Settle::Optimistic => self.set_aside(status, kept),

@@ -43,7 +43,11 @@ impl World {
 
     /// An event comes to the book, with the answer it tells of; the book acts on what is its own to do.
     pub(crate) fn tell(&mut self, id: usize, event: &Event, content: Option<Content>) -> Outcome {
-        let outcome = self.write(id, event);
+        // What the payer's other payments expose is read in the turn that decides.
+        let outcome = match event {
+            Event::Claim { request, straight, .. } => self.write(id, &self.claim(id, request.0[0], *straight)),
+            event => self.write(id, event),
+        };
         if let (Event::Answered { charged: true, kept: true, .. }, false) = (event, outcome == Outcome::Stale) {
             self.cases[id].kept = content;
         }
@@ -113,7 +117,7 @@ impl World {
                 }
             }
             Stage::Reply(event) => {
-                if !self.calm && self.rng.percent(10) {
+                if !self.calm && self.rng.percent(25) {
                     self.late.push((id, event.clone(), None));
                 }
                 let outcome = self.tell(id, &event, None);

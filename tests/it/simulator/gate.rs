@@ -2,7 +2,6 @@
 
 use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
-use x402_core::ledger::record::Settle;
 
 use super::world::{Content, World};
 use super::{Checked, violated};
@@ -11,7 +10,10 @@ use super::{Checked, violated};
 #[derive(Clone, Debug)]
 enum Step {
     Claim,
-    Verify(u32),
+    Verify {
+        attempt: u32,
+        straight: bool,
+    },
     Ask(u32),
     Report(Event),
     /// Its book settles, and it waits for that.
@@ -80,17 +82,15 @@ impl World {
                 let event = self.claim(id, worker.request, worker.straight);
                 self.report(worker, event)
             }
-            Step::Verify(attempt) => {
+            Step::Verify { attempt, straight } => {
                 let case = &self.cases[id];
                 let good = case.moved.is_none() && !case.cancelled && self.time < case.expires;
                 let good = good && (self.calm || self.rng.percent(85));
                 worker.verified |= good;
-                let refused = Event::Refused { attempt, reason: "refused".into() };
-                let settles_first = self.cases[id].record.as_ref().is_some_and(|of| of.settle == Settle::Before);
-                worker.step = match good {
-                    true if worker.straight && !settles_first => Step::Ask(attempt),
-                    true => Step::Report(Event::Verified { attempt }),
-                    false => Step::Report(self.mutant.refusal(refused)),
+                worker.step = match (good, straight) {
+                    (true, true) => Step::Ask(attempt),
+                    (true, false) => Step::Report(Event::Verified { attempt }),
+                    (false, _) => Step::Report(self.mutant.refusal(attempt)),
                 };
                 Ok(())
             }
@@ -159,7 +159,8 @@ impl World {
     fn follow(&mut self, worker: &mut Worker, outcome: &Outcome) -> Checked {
         let id = worker.id;
         worker.step = match outcome {
-            Outcome::Verify(attempt) => Step::Verify(*attempt),
+            Outcome::Verify(attempt) => Step::Verify { attempt: *attempt, straight: false },
+            Outcome::VerifyThenExecute(attempt) => Step::Verify { attempt: *attempt, straight: true },
             Outcome::Execute(attempt) => Step::Ask(*attempt),
             Outcome::Settle(_) => Step::Wait,
             Outcome::Deliver(_) => {

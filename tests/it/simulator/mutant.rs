@@ -82,11 +82,11 @@ impl Mutant {
         if forgiven { Amount::ZERO } else { record.exposure() }
     }
 
-    /// What a worker makes of a refusal.
-    pub(crate) fn refusal(self, refused: Event) -> Event {
-        match (self, refused) {
-            (Self::RefusedIsVerified, Event::Refused { attempt, .. }) => Event::Verified { attempt },
-            (_, refused) => refused,
+    /// What is reported of a payment that was refused.
+    pub(crate) fn refusal(self, attempt: u32) -> Event {
+        match self {
+            Self::RefusedIsVerified => Event::Verified { attempt },
+            _ => Event::Refused { attempt, reason: "refused".into() },
         }
     }
 }
