@@ -1,7 +1,7 @@
 //! Every reason the project can give, once.
 //!
 //! The strings are the protocol's own where it has one (specification `x402-specification-v2.md` §9 and the
-//! scheme documents); ours carry the prefix of the role that says them: `payer_`, `gate_`, `facilitator_`.
+//! scheme documents); ours carry the prefix of the role that says them: `payer_`, `gate_`, `facilitator_`, `ledger_`.
 //! A peer may send any other string; such a string stays text and is never mapped to one of ours.
 
 use alloc::string::String;
@@ -170,6 +170,13 @@ codes! {
     FacilitatorPayerNotAllowed "facilitator_payer_not_allowed" "the relayer, the recipient and the zero address cannot be the payer"
     FacilitatorFeeCap "facilitator_fee_cap" "the network's fee is above the configured cap"
     FacilitatorRelayerUnavailable "facilitator_relayer_unavailable" "the relayer cannot send now"
+
+    // The ledger's own.
+    LedgerFormat "ledger_format" "what is kept of this payment was written by another version"
+    LedgerAttempts "ledger_attempts" "this payment was presented too often; nothing was charged"
+    LedgerAbandoned "ledger_abandoned" "the origin may have done the work already and is not asked twice; nothing was charged"
+    LedgerOwed "ledger_owed" "this payment settled and the origin failed; present the same payment again"
+    LedgerAnswerGone "ledger_answer_gone" "this payment settled, and the answer it bought is not kept any longer"
 }
 
 impl Code {

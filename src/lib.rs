@@ -12,6 +12,7 @@ pub mod client;
 pub mod error;
 pub mod evm;
 pub mod facilitator;
+pub mod ledger;
 pub mod scheme;
 pub mod server;
 pub mod transport;

@@ -7,6 +7,7 @@ mod interop;
 mod licences;
 mod run;
 mod serve;
+mod simulate;
 mod size;
 mod test;
 mod tidy;
@@ -26,6 +27,7 @@ cargo xtask <command>
   interop [--only words]       every client pays every gate it can on the local chain; target/interop.json
   bench                        ours beside the reference packages, interleaved; target/bench.json
   test [NAME…]                 every check and every test, or the steps named; `test --list` names them
+  simulate gate [options]      the ledger under random schedules; `simulate --help` lists options
   size                         what a page downloads and what an owner uploads; target/size.json
   tidy                         read the source for broken house rules
   licences                     look at the licence of every crate and npm package
@@ -53,6 +55,7 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["interop", rest @ ..] => interop::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["test", rest @ ..] => test::run(rest),
+        ["simulate", rest @ ..] => simulate::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
