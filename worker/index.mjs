@@ -111,13 +111,89 @@ export class Relayer extends DurableObject {
     return (await sent) ?? wait(call(env, () => gate.relayer_wait(ctx, order)));
   }
 
-  /** The text of a reply that says whether a request could still be served for an order's payment. */
-  holds(order) {
-    return call(this.env, () => gate.relayer_holds(this.ctx, order));
-  }
-
   /** Looks again for what was not known. */
   alarm() {
     return wait(call(this.env, () => gate.relayer_alarm(this.ctx)));
+  }
+}
+
+/** How long a claim waits for another request that works on the same payment, in milliseconds, and how many wait. */
+const PATIENCE = 10_000;
+const WAITING_MOST = 500;
+
+/** The one writer of everything about its payers; see `src/book.rs`. */
+export class Book extends DurableObject {
+  #open = false;
+  /** When the alarm that is set will ring, in Unix seconds. */
+  #rings = Infinity;
+  /** By payment: what lets those go on who wait for another word. */
+  #waiting = new Map();
+  #waiters = 0;
+
+  #call(work) {
+    return call(this.env, () => {
+      if (!this.#open) gate.book_open(this.ctx);
+      this.#open = true;
+      return work();
+    });
+  }
+
+  /** Hands on what the module said, and sees to the alarm. */
+  #said([text, body, due]) {
+    this.#ring(due);
+    return [text, body];
+  }
+
+  #ring(due) {
+    if (due === undefined || due >= this.#rings) return;
+    this.#rings = due;
+    this.ctx.storage.setAlarm(Math.max(due, Date.now() / 1000 + 1) * 1000);
+  }
+
+  /** Claims a payment for a request. */
+  async claim(key, claim) {
+    const until = Date.now() + PATIENCE;
+    for (;;) {
+      const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
+      const said = this.#call(() => gate.book_claim(this.ctx, claim, last));
+      if (said !== undefined) return this.#said(said);
+      await this.#change(key, until - Date.now());
+    }
+  }
+
+  /** Ends when there is news of a payment, or after some milliseconds. */
+  #change(key, milliseconds) {
+    return new Promise((resolve) => {
+      const news = this.#waiting.get(key) ?? new Set();
+      this.#waiting.set(key, news);
+      const end = () => {
+        clearTimeout(timer);
+        if (!news.delete(end)) return;
+        this.#waiters -= 1;
+        if (news.size === 0) this.#waiting.delete(key);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      news.add(end);
+      this.#waiters += 1;
+    });
+  }
+
+  /** Takes a report on a payment, with the body of the answer that is to be kept. */
+  report(key, report, body) {
+    const { env, ctx } = this;
+    const done = wait(this.#call(() => gate.book_report(ctx, env, report, body)))
+      .then((said) => this.#said(said))
+      .finally(() => [...(this.#waiting.get(key) ?? [])].forEach((end) => end()));
+    // What began comes to its end, whether or not somebody still waits for it.
+    ctx.waitUntil(done.catch(() => {}));
+    return done;
+  }
+
+  /** Looks after what is due. */
+  async alarm() {
+    this.#rings = Infinity;
+    const { env, ctx } = this;
+    this.#ring(await wait(this.#call(() => gate.book_alarm(ctx, env))));
   }
 }

@@ -2,6 +2,7 @@
 //!
 //! The core writes the batch and reads its answer; the edge carries bytes.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -31,12 +32,32 @@ pub enum Read {
         /// Calldata.
         data: Vec<u8>,
     },
+    /// `eth_call` at the last final block, which no reorganisation takes back.
+    CallFinal {
+        /// The contract.
+        to: Address,
+        /// Calldata.
+        data: Vec<u8>,
+    },
     /// `eth_getBalance`, in wei: [`Answer::Quantity`].
     Balance(Address),
     /// `eth_getTransactionCount` including what waits: [`Answer::Quantity`].
     PendingNonce(Address),
     /// `eth_getBlockByNumber("latest")`: [`Answer::Block`].
     LatestBlock,
+    /// `eth_getBlockByNumber("finalized")`: [`Answer::Block`].
+    FinalBlock,
+    /// `eth_getLogs` of a contract up to the latest block: [`Answer::Logs`].
+    Logs {
+        /// The contract.
+        of: Address,
+        /// One of these as the first topic.
+        events: Vec<Bytes32>,
+        /// The topics that follow.
+        topics: Vec<Bytes32>,
+        /// The first block that is searched.
+        from: u64,
+    },
     /// `eth_maxPriorityFeePerGas`: [`Answer::Quantity`].
     PriorityFee,
     /// `eth_getTransactionReceipt`: [`Answer::Receipt`].
@@ -54,8 +75,10 @@ pub enum Answer {
     Quantity(Amount),
     /// The call would revert; the node's text, shortened.
     Reverted(String),
-    /// The latest block.
+    /// A block's header.
     Block(Block),
+    /// Events and the transactions that emitted them.
+    Logs(Vec<(Log, Bytes32)>),
     /// A receipt, or none while the transaction is not mined.
     Receipt(Option<Receipt>),
     /// The node did not take the transaction; its text, shortened.
@@ -166,6 +189,15 @@ impl Read {
             Self::ChainId => ("eth_chainId", json!([])),
             Self::Code(address) => ("eth_getCode", json!([address, "latest"])),
             Self::Call { to, data } => ("eth_call", json!([{ "to": to, "data": hex::encode(data) }, "latest"])),
+            Self::CallFinal { to, data } => ("eth_call", json!([{ "to": to, "data": hex::encode(data) }, "finalized"])),
+            Self::FinalBlock => ("eth_getBlockByNumber", json!(["finalized", false])),
+            Self::Logs { of, events, topics, from } => {
+                let texts = |words: &[Bytes32]| words.iter().map(|word| hex::encode(word)).collect::<Vec<_>>();
+                let mut all = Vec::from([json!(texts(events))]);
+                all.extend(texts(topics).into_iter().map(Json::String));
+                let from = format!("{from:#x}");
+                ("eth_getLogs", json!([{ "address": of, "topics": all, "fromBlock": from, "toBlock": "latest" }]))
+            }
             Self::Balance(address) => ("eth_getBalance", json!([address, "latest"])),
             Self::PendingNonce(address) => ("eth_getTransactionCount", json!([address, "pending"])),
             Self::LatestBlock => ("eth_getBlockByNumber", json!(["latest", false])),
@@ -178,7 +210,9 @@ impl Read {
     fn answer(&self, reply: Reply) -> Result<Answer> {
         if let Some(error) = reply.error {
             return match self {
-                Self::Call { .. } if error.is_revert() => Ok(Answer::Reverted(shorten(&error.message))),
+                Self::Call { .. } | Self::CallFinal { .. } if error.is_revert() => {
+                    Ok(Answer::Reverted(shorten(&error.message)))
+                }
                 Self::Send(_) => Ok(Answer::Refused(shorten(&error.message))),
                 _ => Err(fault("the node answered with an error")),
             };
@@ -188,8 +222,11 @@ impl Read {
             Self::ChainId | Self::Balance(_) | Self::PendingNonce(_) | Self::PriorityFee => {
                 quantity(&result).map(Answer::Quantity)
             }
-            Self::Code(_) | Self::Call { .. } | Self::Send(_) => bytes(&result).map(Answer::Bytes),
-            Self::LatestBlock => block(&result).map(Answer::Block),
+            Self::Code(_) | Self::Call { .. } | Self::CallFinal { .. } | Self::Send(_) => {
+                bytes(&result).map(Answer::Bytes)
+            }
+            Self::Logs { .. } => found(&result).map(Answer::Logs),
+            Self::LatestBlock | Self::FinalBlock => block(&result).map(Answer::Block),
             Self::Receipt(_) if result.is_null() => Some(Answer::Receipt(None)),
             Self::Receipt(hash) => receipt(&result, hash).map(|receipt| Answer::Receipt(Some(receipt))),
         }
@@ -250,6 +287,10 @@ fn receipt(value: &Json, asked: &Bytes32) -> Option<Receipt> {
         _ => return None,
     };
     Some(Receipt { success, block: number(value.get("blockNumber")?)?, logs })
+}
+
+fn found(value: &Json) -> Option<Vec<(Log, Bytes32)>> {
+    value.as_array()?.iter().map(|entry| Some((log(entry)?, word(entry.get("transactionHash")?)?))).collect()
 }
 
 fn log(value: &Json) -> Option<Log> {

@@ -5,6 +5,7 @@
 //!                                 └────── call() ─► relayer ──── settled(receipt) ──► settled
 //! ```
 
+pub mod bill;
 pub mod embedded;
 pub mod order;
 pub mod relayer;
@@ -53,6 +54,17 @@ pub struct SettleCall {
     /// The [digests](crate::evm::reads::Log::digest) of the events that prove it.
     #[serde(with = "texts")]
     pub proof: Vec<Bytes32>,
+}
+
+/// What moves when a payment settles, as messages name it: enough to judge what others say of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The payer's address.
+    pub payer: String,
+    /// The network's name in the payment's version.
+    pub network: String,
+    /// Atomic units.
+    pub amount: Amount,
 }
 
 /// What makes a payment one of a kind: the same money cannot be moved twice under one identity.
@@ -122,6 +134,11 @@ impl Checked {
         match self {
             Self::ExactEvm(checked) => checked.payer(),
         }
+    }
+
+    /// What moves when it settles.
+    pub fn transfer(&self) -> Transfer {
+        Transfer { payer: self.payer(), network: self.network().into(), amount: self.amount() }
     }
 
     /// What moves, in atomic units.
@@ -237,25 +254,35 @@ pub enum Settlement {
 }
 
 /// Judges another facilitator's `SettleResponse` for a payment. Success needs evidence: a transaction hash, this
-/// payer, this network and, if it names one, this amount; a claim without it is not believed and not refused either, but unknown.
-pub fn judge_settle(checked: &Checked, response: SettleResponse) -> Settlement {
+/// payer, this network and, if it names one, this amount; a claim without it is not believed and not refused either, but
+/// unknown. So is a failure that a payment which did move can cause: a used nonce, a failed transaction that is not
+/// named, a reason that nobody knows.
+pub fn judge_settle(transfer: &Transfer, response: SettleResponse) -> Settlement {
     let transaction = response.transaction.clone();
     if !response.success {
         let reason = response.error_reason.as_deref().unwrap_or_default();
         return match Code::parse(reason) {
-            Some(Code::SettlementPending) => Settlement::Unknown(transaction),
+            Some(code) if moved_perhaps(code, &transaction) => Settlement::Unknown(transaction),
             Some(code) => Settlement::Failed(code.into(), transaction),
-            None => Settlement::Failed(Error::new(Code::UnexpectedSettleError, reason), transaction),
+            None => Settlement::Unknown(transaction),
         };
     }
     let hash = hex::decode_array::<32>(&transaction).is_ok_and(|hash| hash != [0; 32]);
-    let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&checked.payer()));
-    let same_network = response.network == checked.network();
-    let same_amount = response.amount.is_none_or(|amount| amount == checked.amount());
+    let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&transfer.payer));
+    let same_network = response.network == transfer.network;
+    let same_amount = response.amount.is_none_or(|amount| amount == transfer.amount);
     if hash && same_payer && same_network && same_amount {
         Settlement::Settled(response)
     } else {
         Settlement::Unknown(transaction)
+    }
+}
+
+const fn moved_perhaps(code: Code, transaction: &str) -> bool {
+    match code {
+        Code::SettlementPending | Code::ExactEvmNonceUsed | Code::UnexpectedSettleError => true,
+        Code::ExactEvmTransactionFailed => transaction.is_empty(),
+        _ => false,
     }
 }
 

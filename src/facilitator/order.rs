@@ -1,5 +1,5 @@
-//! Orders to a relayer, and what it keeps of each: one record per authorization, so that it is sent once and serves
-//! once, whatever is asked how often and whatever crashes in between.
+//! Orders to a relayer, and what it keeps of each: one record per authorization, so that it is sent once, whatever is
+//! asked how often and whatever crashes in between. Whether a request is served for it is the book's to say.
 //!
 //! ```text
 //! approach(record, order) ─► Reply       known: answer
@@ -18,7 +18,7 @@ use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
 use crate::evm::reads::{Answer, Read};
 use crate::evm::transaction::SignedTransaction;
-use crate::facilitator::{Checked, SettleCall, Settlement, text};
+use crate::facilitator::{Checked, SettleCall, Settlement, Transfer, text};
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
 use crate::types::network::Network;
@@ -28,22 +28,10 @@ use crate::types::time::UnixSeconds;
 const FORMAT: u32 = 1;
 /// Seconds an order waits for its receipt before it is answered as pending.
 pub const WAIT: u64 = 20;
-/// Seconds after which an order that was never answered has lost its claim: its request is gone.
-const CLAIM: u64 = 60;
 /// Seconds without a receipt after which the same bytes are sent again.
 const RESEND: u64 = 10;
 /// Seconds after its expiry that a payment is still looked for, and its record kept.
 const KEEP: u64 = 86_400;
-
-/// What an order is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// A request is served for it: one request in all.
-    Serve,
-    /// Somebody wants to know the outcome, as often as they ask.
-    Report,
-}
 
 /// Settle this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,19 +45,17 @@ pub struct Order {
     pub call: SettleCall,
     /// From when on it cannot settle any more.
     pub expires: UnixSeconds,
-    /// What for.
-    pub purpose: Purpose,
     /// Whether only a settlement that was begun before is meant: the authorization is used on chain already.
     pub begun_only: bool,
 }
 
 impl Order {
     /// The order that settles a payment.
-    pub fn new(network: &Network, checked: &Checked, call: SettleCall, purpose: Purpose, begun_only: bool) -> Self {
+    pub fn new(network: &Network, checked: &Checked, call: SettleCall, begun_only: bool) -> Self {
         let of = checked.identity();
         let identity = [of.asset.to_string(), of.payer.to_string(), hex::encode(&of.nonce)].join(":");
         let expires = checked.expires();
-        Self { network: network.clone(), identity, call, expires, purpose, begun_only }
+        Self { network: network.clone(), identity, call, expires, begun_only }
     }
 
     /// Reads an order.
@@ -120,32 +106,18 @@ impl Reply {
         Self::Unsent { reason: code.as_str().into() }
     }
 
-    /// Whether an order can still be served; none means that the relayer could not be asked.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn held(reply: Option<&str>) -> Result<()> {
-        match reply.map(|text| json::read(text, Code::GateInternal)) {
-            Some(Ok(Self::Pending { .. })) => Ok(()),
-            Some(Ok(Self::Unsent { reason })) => {
-                Err(Code::parse(&reason).unwrap_or(Code::UnexpectedSettleError).into())
-            }
-            _ => Err(Code::FacilitatorRelayerUnavailable.into()),
-        }
-    }
-
     /// Writes a reply.
     pub fn write(&self) -> String {
         json::write(self)
     }
 
     /// What a reply means for a payment; none means that none came, and that the relayer may have sent it.
-    pub fn settlement(reply: Option<&str>, checked: &Checked) -> Settlement {
+    pub fn settlement(reply: Option<&str>, transfer: &Transfer) -> Settlement {
         let code = |reason: &str| Error::from(Code::parse(reason).unwrap_or(Code::UnexpectedSettleError));
         match reply.and_then(|text| json::read(text, Code::GateInternal).ok()) {
             Some(Self::Settled { transaction }) => {
-                let network = checked.network().into();
-                Settlement::Settled(SettleResponse::settled(checked.payer(), transaction, network))
+                let (payer, network) = (transfer.payer.clone(), transfer.network.clone());
+                Settlement::Settled(SettleResponse::settled(payer, transaction, network))
             }
             Some(Self::Failed { transaction, reason }) => Settlement::Failed(code(&reason), transaction),
             Some(Self::Pending { transaction }) => Settlement::Unknown(transaction),
@@ -177,10 +149,6 @@ pub struct Record {
     state: State,
     begun: UnixSeconds,
     expires: UnixSeconds,
-    /// When the claim of the order being answered ends; zero if there is none.
-    claimed: UnixSeconds,
-    /// Whether a request was served for it.
-    served: bool,
 }
 
 /// What an order leads to.
@@ -190,22 +158,13 @@ pub enum Approach {
     Reply(Reply),
     /// A transaction is planned, kept and sent.
     Send,
-    /// The record is kept as it is now, and its receipt is looked for.
-    Wait(Record),
-}
-
-/// Whether a request could be served for what is kept of a payment, without claiming it.
-pub fn holds(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Reply {
-    match approach(kept, order, now) {
-        Approach::Reply(reply) => reply,
-        Approach::Wait(record) => Reply::Pending { transaction: record.transaction },
-        Approach::Send => Reply::unsent(Code::ExactEvmNonceUsed),
-    }
+    /// It was sent before: its receipt is looked for.
+    Wait,
 }
 
 /// Decides what an order leads to, given what is kept of its payment.
 pub fn approach(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Approach {
-    let Some(mut record) = kept else {
+    let Some(record) = kept else {
         return if order.begun_only {
             Approach::Reply(Reply::unsent(Code::ExactEvmNonceUsed))
         } else if order.expires <= now {
@@ -217,21 +176,12 @@ pub fn approach(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Approa
     if record.call != order.call {
         return Approach::Reply(Reply::unsent(Code::ExactEvmNonceUsed));
     }
-    if order.purpose == Purpose::Serve {
-        // Served for long, or just now by another request that saw it unused as this one did.
-        let used = if order.begun_only { Code::ExactEvmNonceUsed } else { Code::DuplicatePayment };
-        if record.served || record.claimed > now {
-            return Approach::Reply(Reply::unsent(if record.served { used } else { Code::DuplicatePayment }));
-        }
-        record.claimed = now.plus(CLAIM);
-    }
-    Approach::Wait(record)
+    Approach::Wait
 }
 
 impl Record {
     /// The record of an order whose transaction is signed and not sent yet.
     pub fn new(order: Order, nonce: u64, signed: SignedTransaction, now: UnixSeconds) -> Self {
-        let claimed = if order.purpose == Purpose::Serve { now.plus(CLAIM) } else { UnixSeconds(0) };
         Self {
             format: FORMAT,
             call: order.call,
@@ -241,8 +191,6 @@ impl Record {
             state: State::Pending,
             begun: now,
             expires: order.expires,
-            claimed,
-            served: false,
         }
     }
 
@@ -316,22 +264,14 @@ impl Record {
         changed
     }
 
-    /// The answer to an order that waited until `now`, if there is one; the record is to be kept before it leaves.
-    pub fn reply(&mut self, order: &Order, since: UnixSeconds, now: UnixSeconds) -> Option<Reply> {
+    /// The answer to an order that waited from `since` until `now`, if there is one.
+    pub fn reply(&self, since: UnixSeconds, now: UnixSeconds) -> Option<Reply> {
         let transaction = self.transaction.clone();
         match &self.state {
-            State::Settled => {
-                self.served |= order.purpose == Purpose::Serve;
-                Some(Reply::Settled { transaction })
-            }
+            State::Settled => Some(Reply::Settled { transaction }),
             State::Failed { reason } => Some(Reply::Failed { transaction, reason: reason.clone() }),
             State::Pending if now.since(since) < WAIT => None,
-            State::Pending => {
-                if order.purpose == Purpose::Serve {
-                    self.claimed = UnixSeconds(0);
-                }
-                Some(Reply::Pending { transaction })
-            }
+            State::Pending => Some(Reply::Pending { transaction }),
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use crate::error::{Code, Error, Result};
-use crate::facilitator::{Checked, Settlement, judge_settle, judge_verify};
+use crate::facilitator::{Settlement, Transfer, judge_settle, judge_verify};
 use crate::types::facilitator::{SettleResponse, VerifyResponse};
 use crate::types::json;
 
@@ -41,17 +41,17 @@ pub fn verified(reply: Option<(u16, &str)>) -> Verdict {
 
 /// Reads the answer of `POST /settle`; none means that none came. What cannot be read is unknown, never failed: the
 /// facilitator may have sent the payment before it stumbled.
-pub fn settled(checked: &Checked, reply: Option<(u16, &str)>) -> Settlement {
+pub fn settled(transfer: &Transfer, reply: Option<(u16, &str)>) -> Settlement {
     let Some((status, body)) = reply else {
         return Settlement::Unknown(String::new());
     };
     let response: Result<SettleResponse> = json::read(body, Code::GateFacilitatorFault);
     match (status, response) {
-        (200, Ok(response)) => judge_settle(checked, response),
+        (200, Ok(response)) => judge_settle(transfer, response),
         // Turned away at the door: too many requests, or a token that is not known there.
         (429, _) => Settlement::Unsent(Code::GateFacilitatorUnavailable.into()),
         (401 | 403, _) => Settlement::Unsent(Code::GateFacilitatorFault.into()),
-        (400..500, Ok(response)) if !response.success => judge_settle(checked, response),
+        (400..500, Ok(response)) if !response.success => judge_settle(transfer, response),
         _ => Settlement::Unknown(String::new()),
     }
 }

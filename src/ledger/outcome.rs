@@ -2,10 +2,13 @@
 
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::facilitator::SettleResponse;
 
 /// What the one who reported an event does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// Verify the payment; report under this number.
     Verify(u32),

@@ -1,29 +1,18 @@
 //! The gate's answers once it is known what became of a request.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::json;
 
 use crate::error::{Code, Error};
-use crate::facilitator::Settlement;
 use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::transport::http;
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
-use crate::types::time::UnixSeconds;
 
 /// Seconds a client waits before it asks again, where the fault is likely to pass.
 const RETRY_AFTER: &str = "2";
-
-/// What happens to an origin's answer that was bought.
-#[derive(Debug)]
-pub enum Delivery {
-    /// It is delivered; these headers replace the origin's own.
-    Deliver(Vec<Header>),
-    /// It stays here, and this is answered.
-    Withhold(Answer),
-}
 
 impl Gate {
     /// The answer to a payment that was not verified: the terms again, with the reason, or a fault beside the payment.
@@ -42,30 +31,6 @@ impl Gate {
     /// Whether the origin's answer is charged for. Nothing but success is: an answer from 300 on is delivered free.
     pub const fn charges(status: u16) -> bool {
         status >= 200 && status < 300
-    }
-
-    /// Whether the payment is to be settled now that the origin has answered: it may have taken its time, and the
-    /// client may be `gone`, who would pay for what it never gets.
-    ///
-    /// # Errors
-    /// The answer, if it is not.
-    pub fn ripe(&self, sale: &Sale<'_>, now: UnixSeconds, gone: bool) -> Result<(), Answer> {
-        if gone {
-            return Err(self.faulted(sale, Code::GateClientGone));
-        }
-        if sale.checked.expires() > now { Ok(()) } else { Err(self.refused(sale, Code::ExactEvmValidBefore)) }
-    }
-
-    /// What follows from a settlement.
-    pub fn concluded(&self, sale: &Sale<'_>, settlement: Settlement) -> Delivery {
-        match settlement {
-            Settlement::Settled(response) => Delivery::Deliver(self.delivered(sale, Some(&response))),
-            Settlement::Failed(error, transaction) => {
-                Delivery::Withhold(self.unsettled(sale, error.code(), transaction))
-            }
-            Settlement::Unknown(transaction) => Delivery::Withhold(self.pending(sale, transaction)),
-            Settlement::Unsent(error) => Delivery::Withhold(self.unverified(sale, &error)),
-        }
     }
 
     /// The headers that a paid answer of the origin gets; each replaces the origin's own.
@@ -99,6 +64,13 @@ impl Gate {
         answer
     }
 
+    /// The answer to a payment that another request is being served for at this moment.
+    pub(super) fn busy(&self, sale: &Sale<'_>, seconds: u64) -> Answer {
+        let mut answer = self.said(409, Code::DuplicatePayment, sale.page.as_deref());
+        answer.headers.push(Header::new("retry-after", seconds.to_string()));
+        answer
+    }
+
     /// The answer to a payment when something beside it failed: nothing was charged.
     pub fn faulted(&self, sale: &Sale<'_>, code: Code) -> Answer {
         self.failure(code, sale.page.as_deref())
@@ -107,7 +79,7 @@ impl Gate {
     /// The answer when something beside the payment failed: nothing was charged.
     pub fn failure(&self, code: Code, page: Option<&str>) -> Answer {
         let mut answer = self.said(status_of(code), code, page);
-        if matches!(answer.status, 409 | 503) {
+        if matches!(answer.status, 409 | 503) || code == Code::LedgerOwed {
             answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
         }
         if code == Code::FacilitatorUnauthorized {
@@ -129,7 +101,7 @@ pub(super) fn said(code: Code) -> String {
     json::write(&json!({ "error": code.as_str(), "message": code.sentence() }))
 }
 
-fn settlement_header(sale: &Sale<'_>, settlement: &SettleResponse) -> Header {
+pub(super) fn settlement_header(sale: &Sale<'_>, settlement: &SettleResponse) -> Header {
     let (name, value) = http::settlement_header(settlement, sale.payment.version());
     Header::new(name, value)
 }
@@ -145,12 +117,16 @@ pub const fn status_of(code: Code) -> u16 {
         Code::FacilitatorUnauthorized => 401,
         Code::GateNotFound | Code::GateAmbiguousPath => 404,
         Code::GateMethodNotAllowed => 405,
-        Code::DuplicatePayment => 409,
+        Code::DuplicatePayment | Code::GatePaymentConflict => 409,
+        Code::LedgerAnswerGone => 410,
+        Code::GateRequestTooLarge => 413,
         Code::TooLarge => 431,
         Code::GateInternal | Code::GateConfig => 500,
-        Code::GateOriginFailed | Code::GateFacilitatorFault => 502,
+        Code::GateOriginFailed | Code::GateFacilitatorFault | Code::LedgerOwed => 502,
         Code::GateFacilitatorUnavailable
         | Code::GateClientGone
+        | Code::GateBookUnavailable
+        | Code::LedgerFormat
         | Code::GateChainFault
         | Code::FacilitatorRelayerUnavailable
         | Code::FacilitatorFeeCap

@@ -2,10 +2,10 @@
 
 pub mod answers;
 pub mod api;
+pub mod book;
 pub mod config;
 pub mod cors;
 pub mod gate;
-pub mod inflight;
 pub mod matching;
 pub mod offer;
 pub mod path;

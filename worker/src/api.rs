@@ -22,7 +22,8 @@ pub(crate) async fn answer(visit: &Visit, endpoint: Endpoint, trace: Trace) -> R
 }
 
 async fn judge(visit: &Visit, endpoint: Endpoint) -> Answer {
-    let body = http::body_of(&visit.request, MAX_BODY).await;
+    let bytes = http::body_of(&visit.request, MAX_BODY).await;
+    let body = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
     let asked = match visit.gate.asked(endpoint, body.as_deref(), js::now()) {
         Ok(asked) => asked,
         Err(answer) => return answer,

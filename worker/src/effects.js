@@ -14,27 +14,39 @@ async function within(milliseconds, work) {
   }
 }
 
-/** The text of a stream; undefined beyond `limit` bytes. Throws for a broken stream and for bytes that are not UTF-8. */
+/** The bytes of a stream; undefined beyond `limit`. Throws for a broken stream. */
 async function gather(stream, limit) {
-  if (!stream) return "";
+  if (!stream) return new Uint8Array();
   const reader = stream.getReader();
-  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let text = "";
-  let left = limit;
+  const pieces = [];
+  let size = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return text + utf8.decode();
-    left -= value.byteLength;
-    if (left < 0) {
+    if (done) return join(pieces, size);
+    pieces.push(value);
+    size += value.byteLength;
+    if (size > limit) {
       reader.cancel().catch(() => {}); // whether the other side takes note is its own affair
       return undefined;
     }
-    text += utf8.decode(value, { stream: true });
   }
 }
 
-/** The text of a request's body; undefined beyond `limit` bytes, for a broken one and for bytes that are not UTF-8. */
-export const bodyOf = (request, limit) => gather(request.body, limit).catch(() => undefined);
+function join(pieces, size) {
+  if (pieces.length === 1) return pieces[0];
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+  }
+  return bytes;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The bytes of a message's body; undefined beyond `limit` or for a broken one. */
+export const bodyOf = (message, limit) => gather(message.body, limit).catch(() => undefined);
 
 /**
  * Posts JSON and answers the reply as its status, a space and its body; undefined when no whole reply of at most `limit`
@@ -49,20 +61,22 @@ export const post = (url, headers, body, milliseconds, limit) =>
     const length = response.headers.get("content-length");
     // The runtime holds a body to the length it was announced with.
     const whole = length !== null && Number(length) <= limit;
-    const text = whole ? await response.text() : await gather(response.body, limit);
-    return text === undefined ? undefined : `${response.status} ${text}`;
+    if (whole) return `${response.status} ${await response.text()}`;
+    const bytes = await gather(response.body, limit);
+    return bytes && `${response.status} ${utf8.decode(bytes)}`;
   });
 
 /**
- * Asks an origin for a URL with a request's method, body and headers but for those in `stripped`; undefined when it does
- * not begin to answer in time. A paid answer is for one request: no cache on the way may have it or keep it.
+ * Asks an origin for a URL with a request's method and headers but for those in `stripped`, and with a body: its own
+ * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no cache on the way may have it or keep it.
  * @param {Fetcher | undefined} binding the origin's service, or none for one that the URL names
  */
-export const askOrigin = (binding, url, request, stripped, paid, milliseconds) =>
+export const askOrigin = (binding, url, request, bytes, stripped, paid, milliseconds) =>
   within(milliseconds, (signal) => {
     const headers = new Headers(request.headers);
     for (const name of stripped) headers.delete(name);
-    const { method, body } = request;
+    const { method } = request;
+    const body = bytes ?? request.body;
     const init = { method, headers, body, redirect: "manual", signal };
     if (paid) init.cache = "no-store";
     return binding ? binding.fetch(url, init) : fetch(url, init);
@@ -78,6 +92,76 @@ export function deliver(origin, stripped, headers) {
   for (const name of stripped) sent.delete(name);
   for (let at = 0; at < headers.length; at += 2) sent.set(headers[at], headers[at + 1]);
   return new Response(body, { status, statusText, headers: sent, webSocket: webSocket ?? undefined });
+}
+
+/** How long an answer without a length may take to be whole, in milliseconds, before it counts as a stream. */
+const AT_ONCE = 25;
+
+/**
+ * Reads an answer's body if it is no longer than `limit` bytes: at any pace where its length was announced, else only
+ * what comes at once. Answers the bytes, if they are all, and the answer to deliver; throws for a body that broke off.
+ * @returns {Promise<[Uint8Array | undefined, Response]>}
+ */
+export async function collect(answer, limit) {
+  const { body, headers, status } = answer;
+  if (!body || status === 101) return [status === 101 ? undefined : new Uint8Array(), answer];
+  const length = headers.get("content-length");
+  if (length !== null && Number(length) > limit) return [undefined, answer];
+  if (headers.get("content-type")?.startsWith("text/event-stream")) return [undefined, answer];
+  const reader = body.getReader();
+  const pieces = [];
+  let size = 0;
+  let timer;
+  const late = length === null ? new Promise((resolve) => (timer = setTimeout(resolve, AT_ONCE))) : new Promise(() => {});
+  for (;;) {
+    const next = reader.read();
+    const read = await Promise.race([next, late]);
+    if (read?.done) {
+      clearTimeout(timer);
+      const bytes = join(pieces, size);
+      return [bytes, new Response(NO_BODY.has(status) ? null : bytes, answer)];
+    }
+    if (read) {
+      pieces.push(read.value);
+      size += read.value.byteLength;
+      if (size <= limit) continue;
+    }
+    clearTimeout(timer);
+    return [undefined, new Response(rest(pieces, read ? undefined : next, reader), answer)];
+  }
+}
+
+/** The statuses whose responses may have no body, not even an empty one. */
+const NO_BODY = new Set([204, 205, 304]);
+
+/** A stream of pieces that were read, of one that is being read, and of what a reader still has. */
+const rest = (pieces, next, reader) =>
+  new ReadableStream({
+    type: "bytes",
+    async pull(to) {
+      if (pieces.length > 0) return to.enqueue(pieces.shift());
+      const { done, value } = await (next ?? reader.read());
+      next = undefined;
+      if (!done) return to.enqueue(value);
+      to.close();
+      to.byobRequest?.respond(0);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+
+/** The names and values of an answer's headers but for those in `stripped`, in turns. */
+export function headers(answer, stripped) {
+  const all = new Headers(answer.headers);
+  for (const name of stripped) all.delete(name);
+  return [...all].flat();
+}
+
+/** An answer that was kept, with these headers in place of its own. */
+export function replay(status, kept, body, headers) {
+  const all = new Headers();
+  for (let at = 0; at < kept.length; at += 2) all.append(kept[at], kept[at + 1]);
+  for (let at = 0; at < headers.length; at += 2) all.set(headers[at], headers[at + 1]);
+  return new Response(NO_BODY.has(status) ? null : body, { status, headers: all });
 }
 
 /** Whether the client went away, as far as the runtime tells (its flag `enable_request_signal`). */

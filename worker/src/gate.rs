@@ -1,36 +1,28 @@
 //! Carries a request through the gate: the core says what is next, this does it.
 
-use std::cell::RefCell;
-
 use js_sys::JsString;
 use js_sys::futures::future_to_promise;
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::Env;
-use x402_core::error::{Code, Error};
-use x402_core::server::answers::Delivery;
+use x402_core::error::Code;
 use x402_core::server::config::Origin;
-use x402_core::server::gate::{Answer, Facts, Gate, Sale, Step};
-use x402_core::server::inflight::{InFlight, Key};
+use x402_core::server::gate::{Answer, Facts, Gate, Step};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
-use crate::js;
 use crate::log::Trace;
-use crate::{api, facilitator, http, respond};
+use crate::{api, http, respond, sale};
 
 /// Milliseconds an origin has to begin its answer.
 const PATIENCE_ORIGIN: u32 = 60_000;
-
-thread_local! {
-    static IN_FLIGHT: RefCell<InFlight> = RefCell::new(InFlight::default());
-}
 
 /// A request on its way, and what belongs to it.
 pub(crate) struct Visit {
     pub(crate) gate: &'static Gate,
     pub(crate) env: Env,
     pub(crate) request: Request,
+    pub(crate) method: String,
     pub(crate) query: Option<String>,
     pub(crate) page: Option<String>,
 }
@@ -79,7 +71,7 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
         return respond::answer(answer).map(Into::into);
     }
     let (trace, query) = (trace(), query.map(String::from));
-    let visit = Visit { gate, env, request, query, page: head.origin };
+    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -90,13 +82,13 @@ async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Respon
         Step::Answer(answer) => finish(&answer, trace),
         Step::Forward(path) => forward(visit, &path, trace).await,
         Step::Facilitator(endpoint) => api::answer(visit, endpoint, trace).await,
-        Step::Pay(sale) => sell(visit, &sale, trace).await,
+        Step::Pay(sale) => sale::sell(visit, &sale, trace).await,
     }
 }
 
 /// A free request: to the origin, and its answer back.
 async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
-    match ask_origin(visit, path, false).await {
+    match ask_origin(visit, path, &JsValue::UNDEFINED, false).await {
         Some(origin) => {
             let speaks = origin.headers().has("access-control-allow-origin")?;
             respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
@@ -105,58 +97,15 @@ async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, Js
     }
 }
 
-/// A payment in flight; given back when the request is done with it.
-struct Claim(Key);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        IN_FLIGHT.with_borrow_mut(|all| all.release(&self.0));
-    }
-}
-
-/// A paid request.
-async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> Result<Response, JsValue> {
-    match try_sell(visit, sale).await {
-        Ok((origin, Delivery::Deliver(headers), outcome)) => {
-            trace.end(origin.status(), outcome);
-            respond::deliver(&origin, &headers)
-        }
-        Ok((origin, Delivery::Withhold(answer), _)) => {
-            respond::discard(&origin);
-            finish(&answer, trace)
-        }
-        Err(answer) => finish(&answer, trace),
-    }
-}
-
-/// Verifies, asks the origin, settles: the origin's answer and what happens to it.
-async fn try_sell(visit: &Visit, sale: &Sale<'static>) -> Result<(Response, Delivery, Option<&'static str>), Answer> {
-    let gate = visit.gate;
-    let refused = |error: Error| gate.unverified(sale, &error);
-    let network = &sale.network.network;
-    let claim = IN_FLIGHT.with_borrow_mut(|all| all.claim(network, &sale.checked, js::now()));
-    let _claim = Claim(claim.map_err(refused)?);
-    let verified = facilitator::verify(&visit.env, gate, sale).await.map_err(refused)?;
-    let origin = ask_origin(visit, &sale.path, true).await;
-    let origin = origin.ok_or_else(|| gate.faulted(sale, Code::GateOriginFailed))?;
-    if !Gate::charges(origin.status()) {
-        return Ok((origin, Delivery::Deliver(gate.delivered(sale, None)), Some("not_charged")));
-    }
-    let settlement = match gate.ripe(sale, js::now(), js::gone(&visit.request)) {
-        Ok(()) => facilitator::settle(&visit.env, &sale.checked, &verified).await,
-        Err(answer) => return Ok((origin, Delivery::Withhold(answer), None)),
-    };
-    Ok((origin, gate.concluded(sale, settlement), Some("settled")))
-}
-
-fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
+/// A whole answer, and its line in the log.
+pub(crate) fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue> {
     trace.end(answer.status, answer.code.map(Code::as_str));
     respond::answer(answer)
 }
 
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
 /// cache on the way may have it or keep it.
-async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
+pub(crate) async fn ask_origin(visit: &Visit, path: &str, body: &JsValue, paid: bool) -> Option<Response> {
     let config = visit.gate.config();
     let binding = match &config.origin {
         Origin::Url(_) => None,
@@ -165,5 +114,5 @@ async fn ask_origin(visit: &Visit, path: &str, paid: bool) -> Option<Response> {
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
-    http::ask_origin(binding.as_ref(), &url, &visit.request, &stripped, paid, PATIENCE_ORIGIN).await
+    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, PATIENCE_ORIGIN).await
 }

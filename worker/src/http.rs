@@ -1,7 +1,7 @@
 //! Requests to facilitators, nodes and origins: each is one call of `effects.js`, with a limit on everything.
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, JsString};
+use js_sys::{Array, JsString, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
 
@@ -25,9 +25,23 @@ pub(crate) async fn post(
     Some((status.parse().ok()?, body.into()))
 }
 
-/// Reads a request's body; none beyond `limit` bytes, for a broken one or for bytes that are not UTF-8.
-pub(crate) async fn body_of(request: &Request, limit: usize) -> Option<String> {
-    JsFuture::from(js::body_of(request, limit)).await.ok()?.as_string()
+/// Reads a request's body; none beyond `limit` bytes or for a broken one.
+pub(crate) async fn body_of(request: &Request, limit: usize) -> Option<Uint8Array> {
+    JsFuture::from(js::body_of(request, limit)).await.ok()?.dyn_into().ok()
+}
+
+/// An origin's answer, read as far as it can be kept.
+pub(crate) struct Collected {
+    /// The whole body, if it is short and came at once.
+    pub(crate) kept: Option<Uint8Array>,
+    /// The answer, its body unread where it is not kept and still to come.
+    pub(crate) answer: Response,
+}
+
+/// Reads an answer's body if it is no longer than `limit` bytes; none when it broke off.
+pub(crate) async fn collect(answer: &Response, limit: usize) -> Option<Collected> {
+    let parts: Array = JsFuture::from(js::collect(answer, limit)).await.ok()?.dyn_into().ok()?;
+    Some(Collected { kept: parts.get(0).dyn_into().ok(), answer: parts.get(1).dyn_into().ok()? })
 }
 
 /// Asks an origin; none when it does not begin to answer in time.
@@ -35,11 +49,12 @@ pub(crate) async fn ask_origin(
     binding: Option<&JsValue>,
     url: &str,
     request: &Request,
+    body: &JsValue,
     stripped: &Array,
     paid: bool,
     milliseconds: u32,
 ) -> Option<Response> {
-    let asked = js::ask_origin(binding, url, request, stripped, paid, milliseconds);
+    let asked = js::ask_origin(binding, url, request, body, stripped, paid, milliseconds);
     JsFuture::from(asked).await.ok()?.dyn_into().ok()
 }
 

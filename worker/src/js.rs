@@ -12,15 +12,18 @@ use x402_core::types::time::UnixSeconds;
 extern "C" {
     /// A promise of `status body`, or of undefined.
     pub(crate) fn post(url: &str, headers: &Array, body: &str, milliseconds: u32, limit: usize) -> Promise;
-    /// A promise of a text, or of undefined.
+    /// A promise of bytes, or of undefined.
     #[wasm_bindgen(js_name = bodyOf)]
-    pub(crate) fn body_of(request: &Request, limit: usize) -> Promise;
+    pub(crate) fn body_of(message: &JsValue, limit: usize) -> Promise;
+    /// A promise of bytes and a response, either or both undefined.
+    pub(crate) fn collect(answer: &Response, limit: usize) -> Promise;
     /// A promise of a response, or of undefined.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(crate) fn ask_origin(
         binding: Option<&JsValue>,
         url: &str,
         request: &Request,
+        body: &JsValue,
         stripped: &Array,
         paid: bool,
         milliseconds: u32,
@@ -29,6 +32,10 @@ extern "C" {
     pub(crate) fn gone(request: &Request) -> bool;
     #[wasm_bindgen(catch)]
     pub(crate) fn deliver(origin: &Response, stripped: &Array, headers: &Array) -> Result<Response, JsValue>;
+    /// The names and values of headers but for those in `stripped`, in turns.
+    pub(crate) fn headers(answer: &Response, stripped: &Array) -> Array;
+    #[wasm_bindgen(catch)]
+    pub(crate) fn replay(status: u16, kept: &Array, body: &JsValue, headers: &Array) -> Result<Response, JsValue>;
 }
 
 #[wasm_bindgen]
@@ -37,8 +44,13 @@ extern "C" {
     pub type RelayerStub;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn settle(this: &RelayerStub, order: &str) -> Result<Promise, JsValue>;
+
+    /// A book, from elsewhere. Both answer with a promise of the text of what it said and the body beside it.
+    pub type BookStub;
     #[wasm_bindgen(method, catch)]
-    pub(crate) fn holds(this: &RelayerStub, order: &str) -> Result<Promise, JsValue>;
+    pub(crate) fn claim(this: &BookStub, key: &str, claim: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn report(this: &BookStub, key: &str, report: &str, body: &JsValue) -> Result<Promise, JsValue>;
 }
 
 fn scope() -> WorkerGlobalScope {

@@ -8,6 +8,7 @@
 //! and an object of it lives in the module's memory, where the entry's own can outlive a module that failed.
 
 mod api;
+mod book;
 mod chain;
 mod facilitator;
 mod gate;
@@ -16,6 +17,8 @@ mod js;
 mod log;
 mod relayer;
 mod respond;
+mod sale;
+mod shelf;
 mod store;
 
 use std::cell::OnceCell;
@@ -33,6 +36,7 @@ use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 
 use crate::gate::Head;
+use crate::shelf::Shelf;
 use crate::store::Store;
 
 thread_local! {
@@ -125,11 +129,46 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
     })
 }
 
-/// Inside the relayer's object: a reply that says whether a request could still be served for an order's payment.
+/// Inside a book: makes its tables.
+///
+/// # Errors
+/// An error of JavaScript when the database fails.
 #[wasm_bindgen]
-pub fn relayer_holds(state: DurableObjectState, order: &str) -> String {
-    let reply = opened(state).and_then(|(_, store)| relayer::held(&store, order));
-    reply.unwrap_or_else(|error| Reply::unsent(error.code())).write()
+pub fn book_open(state: DurableObjectState) -> Result<(), JsValue> {
+    Shelf::of(&State::from(state)).open().map_err(|error| thrown(&error))
+}
+
+/// Inside a book: a claim's answer, or nothing when another may come soon and this is not the `last` time it is asked.
+///
+/// # Errors
+/// An error of JavaScript when the book cannot say.
+#[wasm_bindgen]
+pub fn book_claim(state: DurableObjectState, claim: &str, last: bool) -> Result<JsValue, JsValue> {
+    let shelf = Shelf::of(&State::from(state));
+    let handed = book::take_claim(&shelf, claim, last).map_err(|error| thrown(&error))?;
+    Ok(handed.map_or(JsValue::UNDEFINED, book::Handed::into_js))
+}
+
+/// Inside a book: takes a report and settles if that is what follows.
+#[wasm_bindgen]
+pub fn book_report(state: DurableObjectState, env: Env, report: String, body: Option<Vec<u8>>) -> Promise {
+    future_to_promise(async move {
+        let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
+        let shelf = Shelf::of(&State::from(state));
+        let handed = book::take_report(&env, gate, &shelf, &report, body).await;
+        handed.map(book::Handed::into_js).map_err(|error| thrown(&error))
+    })
+}
+
+/// Inside a book: its alarm. The promise is of the Unix second at which it wants to be woken next, or of nothing.
+#[wasm_bindgen]
+pub fn book_alarm(state: DurableObjectState, env: Env) -> Promise {
+    future_to_promise(async move {
+        let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
+        let shelf = Shelf::of(&State::from(state));
+        let next = book::look_after(&env, gate, &shelf).await.map_err(|error| thrown(&error))?;
+        Ok(next.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into()))
+    })
 }
 
 /// Inside the relayer's object: its alarm.

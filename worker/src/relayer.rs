@@ -11,10 +11,10 @@ use js_sys::futures::JsFuture;
 use worker::{Delay, Env};
 use x402_core::error::{Code, Error};
 use x402_core::evm::reads::Read;
-use x402_core::facilitator::embedded::Sender;
 use x402_core::facilitator::order::{self, Approach, Order, Record, Reply};
 use x402_core::facilitator::relayer::{self, Follow};
-use x402_core::facilitator::{Checked, Settlement};
+use x402_core::facilitator::{Settlement, Transfer};
+use x402_core::server::config::NetworkConfig;
 use x402_core::server::gate::Gate;
 
 use crate::chain;
@@ -29,45 +29,29 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// The time after which a payment that nobody waits for any more is looked for.
 const ALARM: Duration = Duration::from_secs(10);
 
-/// Settles an order through its relayer.
-pub(crate) async fn settle(env: &Env, order: &Order, sender: &Sender, checked: &Checked) -> Settlement {
-    let Some(stub) = object(env, order, sender) else {
-        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+/// Settles an order through its network's relayer.
+pub(crate) async fn settle(env: &Env, network: &NetworkConfig, order: &Order, transfer: &Transfer) -> Settlement {
+    let unsent = || Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+    let Some(stub) = object(env, network) else {
+        return unsent();
     };
     let Ok(promise) = stub.settle(&order.write()) else {
-        return Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
+        return unsent();
     };
     let reply = answer(promise).await;
-    Reply::settlement(reply.as_deref(), checked)
+    Reply::settlement(reply.as_deref(), transfer)
 }
 
-/// Whether the relayer settled, or is settling, this very payment and nobody was served for it.
-///
-/// # Errors
-/// Why no request can be served for it.
-pub(crate) async fn holds(env: &Env, order: &Order, sender: &Sender) -> Result<(), Error> {
-    let reply = match object(env, order, sender).map(|stub| stub.holds(&order.write())) {
-        Some(Ok(promise)) => answer(promise).await,
-        _ => None,
-    };
-    Reply::held(reply.as_deref())
-}
-
-fn object(env: &Env, order: &Order, sender: &Sender) -> Option<RelayerStub> {
+fn object(env: &Env, network: &NetworkConfig) -> Option<RelayerStub> {
+    let (_, sender) = network.sender()?;
     let namespace = env.durable_object("RELAYER").ok()?;
-    let name = [order.network.as_str(), &sender.relayer.to_string()].join(":");
+    let name = [network.network.as_str(), &sender.relayer.to_string()].join(":");
     let id = namespace.id_from_name(&name).ok()?;
     Some(id.get_stub().ok()?.into_rpc())
 }
 
 async fn answer(promise: Promise) -> Option<String> {
     JsFuture::from(promise).await.ok()?.as_string()
-}
-
-/// Inside: whether a request could still be served for an order's payment.
-pub(crate) fn held(store: &Store, order: &str) -> Result<Reply, Error> {
-    let order = Order::read(order)?;
-    Ok(order::holds(store.record(&order.identity)?, &order, js::now()))
 }
 
 /// Inside, one at a time: sends what an order asks for, unless that was done. None means that a receipt is to be
@@ -85,10 +69,7 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
     let (key, sender) = network.sender().ok_or(Code::InvalidNetwork)?;
     match order::approach(store.record(&order.identity)?, &order, js::now()) {
         Approach::Reply(reply) => return Ok(Some(reply)),
-        Approach::Wait(record) => {
-            store.keep(&order.identity, &record)?;
-            return Ok(None);
-        }
+        Approach::Wait => return Ok(None),
         Approach::Send => {}
     }
     for _ in 0..PLANS {
@@ -125,12 +106,10 @@ pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Repl
     let since = js::now();
     let mut pause = FIRST_LOOK;
     loop {
-        let mut record = kept(store, &order.identity)?;
-        if let Some(reply) = record.reply(&order, since, js::now()) {
-            store.keep(&order.identity, &record)?;
+        if let Some(reply) = kept(store, &order.identity)?.reply(since, js::now()) {
             return Ok(reply);
         }
-        if let Ok((answers, _)) = chain::ask(&network.rpc, &[record.receipt()?]).await {
+        if let Ok((answers, _)) = chain::ask(&network.rpc, &[kept(store, &order.identity)?.receipt()?]).await {
             // Others look for the same receipt; what they wrote meanwhile is not overwritten.
             let mut record = kept(store, &order.identity)?;
             if answers.first().is_some_and(|answer| record.look(answer)) {

@@ -6,6 +6,7 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use web_sys::{Headers, Response, ResponseInit};
+use x402_core::server::book::Head;
 use x402_core::server::gate::{Answer, Header, STRIPPED_FROM_REQUEST, STRIPPED_FROM_RESPONSE};
 
 use crate::{http, js};
@@ -73,6 +74,22 @@ pub(crate) fn answer(answer: &Answer) -> Result<Response, JsValue> {
 pub(crate) fn deliver(origin: &Response, headers: &[Header]) -> Result<Response, JsValue> {
     let headers = http::list(headers.iter().flat_map(|header| [header.name, header.value.as_ref()]));
     FROM_RESPONSE.with(|stripped| js::deliver(origin, stripped, &headers))
+}
+
+/// The headers of an origin's answer that are kept with it: names and values, in turns.
+pub(crate) fn headers_of_origin(origin: &Response) -> Vec<String> {
+    let all = FROM_RESPONSE.with(|stripped| js::headers(origin, stripped));
+    all.iter().filter_map(|text| text.as_string()).collect()
+}
+
+/// An answer that was kept, with these headers in place of its own.
+///
+/// # Errors
+/// What the runtime throws at a value it does not take.
+pub(crate) fn replay(head: &Head, body: &JsValue, headers: &[Header]) -> Result<Response, JsValue> {
+    let kept = http::list(head.headers.iter().map(String::as_str));
+    let headers = http::list(headers.iter().flat_map(|header| [header.name, header.value.as_ref()]));
+    js::replay(head.status, &kept, body, &headers)
 }
 
 /// The names of the headers that are not forwarded to an origin.

@@ -20,7 +20,7 @@ export function gateService(config, vars = {}) {
     ],
     vars,
     flags: ["enable_request_signal"],
-    objects: { RELAYER: "Relayer" },
+    objects: { RELAYER: "Relayer", BOOK: "Book" },
   };
 }
 

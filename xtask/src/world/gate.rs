@@ -171,8 +171,12 @@ const gate :Workerd.Worker = (
 {modules}  ],
   bindings = [
     (name = "RELAYER", durableObjectNamespace = "Relayer"),
+    (name = "BOOK", durableObjectNamespace = "Book"),
 {bindings}  ],
-  durableObjectNamespaces = [(className = "Relayer", uniqueKey = "x402-relayer", enableSql = true)],
+  durableObjectNamespaces = [
+    (className = "Relayer", uniqueKey = "x402-relayer", enableSql = true),
+    (className = "Book", uniqueKey = "x402-book", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "objects"),
 );
 "#

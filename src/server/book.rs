@@ -1,0 +1,273 @@
+//! A paid request and its book: what a gate tells the one writer of the payer's records, and what the word that comes
+//! back means for the request.
+//!
+//! ```text
+//! gate ── Claim ──► book: apply, keep ── Said ──► Verify │ VerifyThenExecute │ Replay │ an answer
+//! gate ── Report ─► book: apply, keep, settle, apply, keep ── Said ──► Execute │ Deliver │ an answer
+//! ```
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::evm::keccak::{keccak256, keccak256_all};
+use crate::facilitator::Settlement;
+use crate::facilitator::bill::Bill;
+use crate::ledger::event::{Event, Policy, RequestHash};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::record::{Money, Record};
+use crate::server::answers::settlement_header;
+use crate::server::gate::{Answer, Gate, Header, Sale};
+use crate::server::offer::SettlePolicy;
+use crate::types::amount::Amount;
+use crate::types::facilitator::SettleResponse;
+use crate::types::json;
+use crate::types::time::UnixSeconds;
+
+/// What a request with a payment brings to its book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// What the payment is kept under: its network, asset, payer and nonce.
+    pub key: String,
+    /// Whose exposure counts: the payer, with the network and the asset.
+    pub account: String,
+    /// The request.
+    pub request: RequestHash,
+    /// Whether it may be sent to the origin again.
+    pub repeatable: bool,
+    /// When the rule wants it settled.
+    pub rule: Rule,
+    /// Atomic units.
+    pub amount: Amount,
+    /// When the authorization ends.
+    pub expires: UnixSeconds,
+    /// How many books the gate knows. A book that was opened among another number refuses: it may not be the payer's.
+    pub books: u32,
+}
+
+/// When a rule wants its payments settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Before the answer leaves.
+    After,
+    /// Before the origin is asked.
+    Before,
+    /// Later, up to this exposure of the payer in atomic units.
+    Optimistic(Amount),
+}
+
+/// What a gate reports of the work it was handed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The payment's key.
+    pub key: String,
+    /// What happened.
+    pub event: Event,
+    /// How the payment is settled, once it was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill: Option<Bill>,
+    /// The head of an answer whose body comes beside the report, to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+}
+
+/// The head of an origin's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The status.
+    pub status: u16,
+    /// Names and values, in turns.
+    pub headers: Vec<String>,
+}
+
+/// What a book says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// What the gate does next.
+    pub outcome: Outcome,
+    /// The transaction that failed, if one did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub transaction: String,
+    /// The head of the answer that is replayed; its body comes beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+}
+
+/// What a gate does next for a request.
+#[derive(Debug)]
+pub enum Next {
+    /// Verifies, and reports under this number.
+    Verify(u32),
+    /// Verifies, asks the origin if the payment is good, and reports under this number.
+    VerifyThenExecute(u32),
+    /// Asks the origin, and reports under this number.
+    Execute(u32),
+    /// Delivers the origin's answer that it holds, with these headers in place of its own.
+    Deliver(Vec<Header>),
+    /// Delivers the answer that was kept, with these headers in place of its own.
+    Replay(Head, Vec<Header>),
+    /// Answers this.
+    Answer(Answer),
+}
+
+/// The hash of a request: what its payment is bound to.
+pub fn request_hash(method: &str, url: &str, body: &[u8]) -> RequestHash {
+    RequestHash(keccak256_all(&[method.as_bytes(), b"\n", url.as_bytes(), b"\n", &keccak256(body)]))
+}
+
+/// The number of the book of a payer, among so many.
+pub fn shard(payer: &str, books: u32) -> u32 {
+    let hash = keccak256(payer.as_bytes());
+    let word = hash.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    word.checked_rem(books).unwrap_or(0)
+}
+
+impl Claim {
+    /// Reads a claim.
+    ///
+    /// # Errors
+    /// `gate_internal` for text that this version did not write.
+    pub fn read(text: &str) -> Result<Self> {
+        json::read(text, Code::GateInternal)
+    }
+
+    /// Writes a claim.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
+
+    /// The ledger's event, for a payer who owes this much already. Only a settlement in advance needs a report between
+    /// the verification and the origin.
+    pub const fn event(&self, exposed: Amount) -> Event {
+        let policy = match self.rule {
+            Rule::After => Policy::After,
+            Rule::Before => Policy::Before,
+            Rule::Optimistic(bound) => Policy::Optimistic { exposed, bound },
+        };
+        let Self { request, repeatable, amount, expires, .. } = *self;
+        Event::Claim { request, repeatable, policy, amount, expires, straight: !matches!(self.rule, Rule::Before) }
+    }
+}
+
+impl Report {
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// `gate_internal` for text that this version did not write.
+    pub fn read(text: &str) -> Result<Self> {
+        json::read(text, Code::GateInternal)
+    }
+
+    /// Writes a report.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
+}
+
+impl Said {
+    /// A book's word without anything beside it.
+    pub const fn plain(outcome: Outcome) -> Self {
+        Self { outcome, transaction: String::new(), head: None }
+    }
+
+    /// Reads what a book said.
+    ///
+    /// # Errors
+    /// `gate_book_unavailable` for text that this version did not write.
+    pub fn read(text: &str) -> Result<Self> {
+        json::read(text, Code::GateBookUnavailable)
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
+
+    /// Whether a word to a claim may be another one soon: somebody works on the very payment at this moment.
+    pub const fn is_passing(&self, record: Option<&Record>) -> bool {
+        match (&self.outcome, record) {
+            (Outcome::Busy(_), _) => true,
+            (Outcome::Pending(_), Some(record)) => matches!(record.money, Money::Settling { .. }),
+            _ => false,
+        }
+    }
+}
+
+/// What a settlement tells the ledger, and the transaction that failed, if one did.
+pub fn settled(attempt: u32, settlement: Settlement) -> (Event, String) {
+    let reason = |error: &Error| error.code().to_string();
+    match settlement {
+        Settlement::Settled(settlement) => (Event::Settled { settlement }, String::new()),
+        Settlement::Failed(error, transaction) => {
+            (Event::SettleFailed { attempt, reason: reason(&error) }, transaction)
+        }
+        Settlement::Unknown(transaction) => (Event::SettleUnknown { attempt, transaction }, String::new()),
+        Settlement::Unsent(error) => (Event::Unsent { attempt, reason: reason(&error) }, String::new()),
+    }
+}
+
+impl Gate {
+    /// What a request brings to its book.
+    pub fn claim(&self, sale: &Sale<'_>, method: &str, url: &str, body: &[u8]) -> Claim {
+        let network = &sale.network.network;
+        let of = sale.checked.identity();
+        let account = [network.as_str(), ":", &of.asset.to_string(), ":", &of.payer.to_string()].concat();
+        let bound = |bounds: &[(_, Amount)]| bounds.iter().find(|(on, _)| on == network).map(|(_, bound)| *bound);
+        Claim {
+            key: [&account, ":", &crate::evm::hex::encode(&of.nonce)].concat(),
+            account,
+            request: request_hash(method, url, body),
+            repeatable: matches!(method, "GET" | "HEAD"),
+            rule: match &sale.listing.settle {
+                SettlePolicy::After => Rule::After,
+                SettlePolicy::Before => Rule::Before,
+                SettlePolicy::Optimistic(bounds) => Rule::Optimistic(bound(bounds).unwrap_or(Amount::ZERO)),
+            },
+            amount: sale.checked.amount(),
+            expires: sale.checked.expires(),
+            books: self.config().ledger.books,
+        }
+    }
+
+    /// What a book's word means for a request; none means that the book could not be asked.
+    pub fn heed(&self, sale: &Sale<'_>, said: Option<Said>) -> Next {
+        let Some(Said { outcome, transaction, head }) = said else {
+            return Next::Answer(self.pending(sale, String::new()));
+        };
+        let code = |reason: &str| Code::parse(reason).unwrap_or(Code::GateInternal);
+        Next::Answer(match outcome {
+            Outcome::Verify(attempt) => return Next::Verify(attempt),
+            Outcome::VerifyThenExecute(attempt) => return Next::VerifyThenExecute(attempt),
+            Outcome::Execute(attempt) => return Next::Execute(attempt),
+            Outcome::Deliver(settlement) => return Next::Deliver(self.delivered(sale, settlement.as_ref())),
+            Outcome::Replay(settlement) => match head {
+                Some(head) => return Next::Replay(head, self.delivered(sale, settlement.as_ref())),
+                None => self.faulted(sale, Code::GateBookUnavailable),
+            },
+            Outcome::Owed(settlement) => self.owed(sale, Code::LedgerOwed, &settlement),
+            Outcome::ReceiptOnly(settlement) => self.owed(sale, Code::LedgerAnswerGone, &settlement),
+            Outcome::Busy(seconds) => self.busy(sale, seconds),
+            Outcome::Pending(transaction) => self.pending(sale, transaction),
+            Outcome::Released(reason) => self.unverified(sale, &code(&reason).into()),
+            Outcome::Spent(reason) => self.unsettled(sale, code(&reason), transaction),
+            Outcome::Abandoned => self.refused(sale, Code::LedgerAbandoned),
+            Outcome::Conflict => self.faulted(sale, Code::GatePaymentConflict),
+            Outcome::Stale => self.faulted(sale, Code::DuplicatePayment),
+            Outcome::Done => self.faulted(sale, Code::GateClientGone),
+            Outcome::Settle(_) => self.faulted(sale, Code::GateInternal),
+        })
+    }
+
+    /// The answer to a payment that settled and has nothing to show for it: the receipt, beside why.
+    fn owed(&self, sale: &Sale<'_>, code: Code, settlement: &SettleResponse) -> Answer {
+        let mut answer = self.faulted(sale, code);
+        answer.headers.push(settlement_header(sale, settlement));
+        answer
+    }
+}
