@@ -26,7 +26,7 @@ struct Module {
     profile: &'static str,
     features: &'static str,
     /// wasm-opt's level: size for what is downloaded, speed for what stays on a server.
-    level: &'static str,
+    level: &'static [&'static str],
 }
 
 const PKG: Module = Module {
@@ -36,7 +36,8 @@ const PKG: Module = Module {
     folder: "pkg/wasm",
     profile: "pkg",
     features: "alone",
-    level: "-Oz",
+    // The first kilobyte is the end of the stack: no address wraps around to it, so offsets may be folded.
+    level: &["-Oz", "--converge", "--low-memory-unused", "--strip-target-features"],
 };
 
 const GATE: Module = Module {
@@ -46,7 +47,7 @@ const GATE: Module = Module {
     folder: "worker/build",
     profile: "gate",
     features: "",
-    level: "-O3",
+    level: &["-O3"],
 };
 
 /// What rustc's default for wasm32-unknown-unknown may use; wasm-opt refuses what it is not told about.
@@ -152,7 +153,7 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
 
     let recipe = fingerprint(&[
         &input,
-        module.level.as_bytes(),
+        module.level.concat().as_bytes(),
         FEATURES.concat().as_bytes(),
         &std::fs::read(root().join("Cargo.lock")).unwrap_or_default(),
         &std::fs::read(tools::node_modules().join("binaryen/package.json")).unwrap_or_default(),
@@ -205,7 +206,7 @@ fn generate(module: &Module, compiled: &Path, folder: &Path) -> Result<()> {
 
 fn optimize(module: &Module, input: &Path, output: &Path) -> Result<()> {
     let mut command = tools::wasm_opt()?;
-    command.arg(input).arg("-o").arg(output).arg(module.level).args(FEATURES);
+    command.arg(input).arg("-o").arg(output).args(module.level).args(FEATURES);
     quietly(&mut command).context("wasm-opt refused the module").map(drop)
 }
 
