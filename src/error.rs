@@ -4,12 +4,16 @@
 //! scheme documents); ours carry the prefix of the role that says them: `payer_`, `gate_`, `facilitator_`.
 //! A peer may send any other string; such a string stays text and is never mapped to one of ours.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// A code, and what is known beyond it.
+/// A code, and what is known beyond it. One pointer, since every fallible function hands it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Reason>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
     code: Code,
     detail: String,
 }
@@ -20,30 +24,35 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 impl Error {
     /// An error with data for a developer: never a secret, never shown to a gate's clients.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self(Box::new(Reason { code, detail: detail.into() }))
     }
 
     /// The machine-readable reason.
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
+    }
+
+    /// The code's sentence, and what is known beyond it.
+    pub fn message(&self) -> String {
+        let sentence = self.code().sentence();
+        if self.detail().is_empty() { sentence.into() } else { [sentence, ": ", self.detail()].concat() }
     }
 
     /// What is known beyond the code; may be empty.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 }
 
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
-        Self { code, detail: String::new() }
+        Self::new(code, String::new())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.sentence())?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+        f.write_str(&self.message())
     }
 }
 
