@@ -11,6 +11,7 @@ use x402_core::client::policy::Policy;
 use x402_core::client::receipt::receipt;
 use x402_core::transport::http;
 use x402_core::types::asset::{ASSETS, TransferMethod};
+use x402_core::types::json::Message;
 use x402_core::types::payload::PaymentPayload;
 use x402_core::types::required::{MAX_OFFERS, PaymentRequired, Version};
 
@@ -69,7 +70,7 @@ fn signed(required: &PaymentRequired, choice: Choice, policy: &Policy, cents: &s
     let offered: Value = serde_json::from_str(choice.offer.verbatim.as_str()).unwrap();
     let verbatim = choice.offer.verbatim.as_str().to_owned();
     let intent = Intent::new(required, choice, policy, payer().address(), NOW, [0x77; 32], URL).unwrap();
-    let document = intent.typed_data.to_json();
+    let document: Value = serde_json::from_str(&intent.typed_data.write()).unwrap();
     let (domain, message) = (&document["domain"], &document["message"]);
     assert_eq!(document["primaryType"], "TransferWithAuthorization");
 

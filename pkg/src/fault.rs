@@ -1,7 +1,5 @@
 //! `X402Error`: a real JavaScript `Error` with the core's code.
 
-use alloc::string::ToString;
-
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::retryable;
 use x402_core::client::wallet::refusal;
@@ -19,7 +17,7 @@ extern "C" {
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn fault(error: Error) -> JsValue {
     let code = error.code();
-    X402Error::new(code.as_str(), &error.to_string(), retryable(code)).into()
+    X402Error::new(code.as_str(), &error.message(), retryable(code)).into()
 }
 
 /// The error of a code and a sentence of this crate.

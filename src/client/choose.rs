@@ -1,13 +1,13 @@
 //! Which offer of a 402 is paid, if any, and why not the others.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::client::policy::Policy;
 use crate::error::{Code, Error, Result};
 use crate::scheme::exact;
 use crate::scheme::exact::evm::Terms;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::asset::{self, Asset};
 use crate::types::required::{Offer, PaymentRequired, Version};
 use crate::types::url;
@@ -68,13 +68,13 @@ pub fn judge(offer: &Offer, policy: &Policy) -> Result<Choice> {
     }
     let terms = Terms::read(of)?;
     let asset = asset::by_address(&of.network, &of.asset)
-        .ok_or_else(|| Error::new(Code::PayerAssetNotAllowed, terms.asset.to_string()))?;
+        .ok_or_else(|| Error::new(Code::PayerAssetNotAllowed, terms.asset.to_checksum()))?;
     let same_domain = terms.domain.name == asset.name && terms.domain.version.as_deref() == Some(asset.version);
     if !same_domain || asset.method != asset::TransferMethod::Eip3009 {
         return Err(Code::PayerDomainMismatch.into());
     }
     if policy.pay_to.as_ref().is_some_and(|allowed| !allowed.contains(&terms.pay_to)) {
-        return Err(Error::new(Code::PayerPayToNotAllowed, terms.pay_to.to_string()));
+        return Err(Error::new(Code::PayerPayToNotAllowed, terms.pay_to.to_checksum()));
     }
     if of.max_timeout_seconds == 0 {
         return Err(Code::PayerValidity.into());
@@ -98,9 +98,9 @@ fn refusal(judged: &[Result<Choice>], unread: usize) -> Error {
     {
         return (*first).clone();
     }
-    let mut reasons: Vec<String> = errors.iter().map(|error| error.code().to_string()).collect();
+    let mut reasons: Vec<String> = errors.iter().map(|error| error.code().as_str().into()).collect();
     if unread > 0 {
-        reasons.push([&unread.to_string(), " that cannot be read"].concat());
+        reasons.push([&decimal(u64::try_from(unread).unwrap_or(u64::MAX)), " that cannot be read"].concat());
     }
     if reasons.is_empty() {
         reasons.push("the server offers nothing".into());
