@@ -28,9 +28,13 @@ pub struct Choice {
 /// `asked` is the URL the caller fetched and `answered` the one the 402 came from.
 ///
 /// # Errors
-/// `payer_insecure_url`, `payer_redirected`, `payer_version_not_allowed`; the reason when every offer is refused for the
+/// `invalid_url` when nothing is known of what was asked, as of a response made by hand; `payer_insecure_url`, `payer_redirected`, `payer_version_not_allowed`; the reason when every offer is refused for the
 /// same one, else `payer_nothing_acceptable` with each offer's reason.
 pub fn choose(required: &PaymentRequired, policy: &Policy, asked: &str, answered: &str) -> Result<Choice> {
+    if asked.is_empty() {
+        let advice = "the response does not say what it answers; explain its URL, or a response as fetch gave it";
+        return Err(Error::new(Code::InvalidUrl, advice));
+    }
     if !url::is_secure(asked) || !url::is_secure(answered) {
         return Err(Code::PayerInsecure.into());
     }

@@ -31,7 +31,7 @@ pub struct Explanation {
     pub unread: usize,
 }
 
-/// One offer and what the policy says to it. The texts are the server's, cut at a length.
+/// One offer and what the policy says to it. The texts are the server's, printable and cut at a length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// The scheme.
@@ -48,6 +48,8 @@ pub struct Judged {
     pub tokens: Option<String>,
     /// Who would be paid.
     pub pay_to: String,
+    /// Seconds that the offer asks a signature to be valid for; the policy may allow fewer.
+    pub max_timeout_seconds: u64,
     /// Whether the policy allows it.
     pub allowed: bool,
     /// The code of the refusal.
@@ -71,7 +73,8 @@ impl Message for Judged {
     fn members(&self, to: &mut Object) {
         to.text("scheme", &self.scheme).text("network", &self.network).text("asset", &self.asset);
         to.optional_text("symbol", self.symbol).text("amount", &self.amount);
-        to.optional_text("tokens", self.tokens.as_deref()).text("payTo", &self.pay_to).flag("allowed", self.allowed);
+        to.optional_text("tokens", self.tokens.as_deref()).text("payTo", &self.pay_to);
+        to.number("maxTimeoutSeconds", self.max_timeout_seconds).flag("allowed", self.allowed);
         to.optional_text("reason", self.reason).optional_text("sentence", self.sentence.as_deref());
     }
 }
@@ -120,12 +123,15 @@ fn judged(offer: &Offer, refusal: Option<Error>) -> Judged {
         amount: of.amount.text(),
         tokens: known.map(|asset| of.amount.to_tokens(asset.decimals)),
         pay_to: word(&of.pay_to),
+        max_timeout_seconds: of.max_timeout_seconds,
         allowed: refusal.is_none(),
         reason: refusal.as_ref().map(|error| error.code().as_str()),
         sentence: refusal.map(|error| error.message()),
     }
 }
 
-fn word(text: &str) -> String {
-    text.chars().take(MAX_WORD).collect()
+/// A stranger's text, as far as it is repeated: people and programs read it beside what is true.
+pub(crate) fn word(text: &str) -> String {
+    let printable = |character: &char| character.is_ascii_graphic() || *character == ' ';
+    text.chars().filter(printable).take(MAX_WORD).collect()
 }

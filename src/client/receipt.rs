@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::client::explain::word;
 use crate::client::intent::Quote;
 use crate::error::Code;
 use crate::evm::hex;
@@ -18,9 +19,9 @@ pub struct Receipt {
     pub success: bool,
     /// Whether all it says agrees with what was signed. It is still the server's word: the chain is the proof.
     pub consistent: bool,
-    /// Why it did not move, in the server's words.
+    /// Why it did not move, in the server's words, as far as [`word`] repeats them.
     pub error_reason: Option<String>,
-    /// The transaction; empty if none was named.
+    /// The transaction; empty if the server named none, or something that is none.
     pub transaction: String,
     /// The network.
     pub network: String,
@@ -78,15 +79,14 @@ pub fn receipt(settlement: SettleResponse, quote: &Quote) -> Receipt {
     let known = Network::from_v1_name(&settlement.network).ok();
     let network =
         [settlement.network.as_str(), known.as_ref().map_or("", Network::as_str)].contains(&quote.network.as_str());
-    let moved = settlement.transaction.as_str();
-    let transaction = hex::decode_array::<32>(moved).is_ok_and(|hash| hash != [0; 32]);
+    let named = hex::decode_array::<32>(&settlement.transaction).is_ok_and(|hash| hash != [0; 32]);
     let signed = Amount::parse(&quote.amount).unwrap_or(Amount::ZERO);
     let amount = settlement.amount.is_none_or(|amount| amount <= signed);
     Receipt {
         success: settlement.success,
-        consistent: payer && network && amount && (transaction || !settlement.success),
-        error_reason: settlement.error_reason,
-        transaction: settlement.transaction,
+        consistent: payer && network && amount && (named || !settlement.success),
+        error_reason: settlement.error_reason.as_deref().map(word),
+        transaction: if named { settlement.transaction } else { String::new() },
         network: quote.network.clone(),
         payer: quote.payer.clone(),
         pay_to: quote.pay_to.clone(),

@@ -138,7 +138,10 @@ test("a wrapped fetch whose payer could not be made tries again with the next ca
 test("explain reads answers that are not fetch's own", async () => {
   const payer = await createPayer({ wallet: counting() });
   const told = await payer.explain({ status: 402, headers: new Headers({ "payment-required": base64(asking()) }) });
-  assert.deepEqual([told.wouldPay, told.offers.length], [false, 1]);
+  assert.deepEqual([told.wouldPay, told.offers.length, told.reason], [false, 1, "invalid_url"]);
+  assert.match(told.sentence, /does not say what it answers; explain its URL/);
+  const made = new Response("{}", { status: 402, headers: { "payment-required": base64(asking()) } });
+  assert.equal((await payer.explain(made)).sentence, told.sentence);
 });
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
