@@ -12,7 +12,7 @@ use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
 use x402_core::transport::http::payment_header;
-use x402_core::types::json::Message;
+use x402_core::types::json::{Message, Object};
 use x402_core::types::required::PaymentRequired;
 use x402_core::types::time::UnixSeconds;
 
@@ -123,8 +123,8 @@ impl Exchange {
         Ok(hex::encode(&signature.to_bytes()))
     }
 
-    /// Puts the signature to the payment; answers with the header that carries it.
-    pub fn seal(&mut self, signature: &str) -> Result<Header, JsValue> {
+    /// Puts the signature to the payment; answers with the header that carries it, as JSON.
+    pub fn seal(&mut self, signature: &str) -> Result<String, JsValue> {
         let now = self.now();
         let Stage::Quoted(intent) = core::mem::replace(&mut self.stage, Stage::Met) else {
             return Err(out_of_order());
@@ -134,7 +134,7 @@ impl Exchange {
         let signature = hex::decode(signature).map_err(|_| because(Code::PayerWalletFailed, "it gave no signature"))?;
         let (name, value) = payment_header(&intent.seal(&signature).map_err(fault)?);
         self.stage = Stage::Sealed(quote);
-        Ok(Header { name, value })
+        Ok(Header { name, value }.write())
     }
 
     /// What became of the payment, by the settlement header of the answer, as JSON.
@@ -146,24 +146,14 @@ impl Exchange {
 }
 
 /// A request header.
-#[wasm_bindgen]
-pub struct Header {
+struct Header {
     name: &'static str,
     value: String,
 }
 
-#[wasm_bindgen]
-impl Header {
-    /// Its name.
-    #[wasm_bindgen(getter)]
-    pub fn name(&self) -> String {
-        self.name.into()
-    }
-
-    /// Its value.
-    #[wasm_bindgen(getter)]
-    pub fn value(&self) -> String {
-        self.value.clone()
+impl Message for Header {
+    fn members(&self, to: &mut Object) {
+        to.text("name", self.name).text("value", &self.value);
     }
 }
 
