@@ -58,28 +58,27 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// The reason for a refusal or a failure.
+///
+/// A constant and not an enum, whose names all travel together: of constants, only those that a module can say are in
+/// it, and a page that pays does not download what gates and facilitators say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(&'static Words);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Words {
+    text: &'static str,
+    sentence: &'static str,
+}
+
 macro_rules! codes {
-    ($($variant:ident $text:literal $sentence:literal)*) => {
-        /// The reason for a refusal or a failure.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Code {
-            $(#[doc = $sentence] $variant,)*
-        }
-
+    ($($name:ident $text:literal $sentence:literal)*) => {
+        #[expect(non_upper_case_globals, reason = "they are used as the variants of an enum are")]
         impl Code {
+            $(#[doc = $sentence] pub const $name: Self = Self(&Words { text: $text, sentence: $sentence });)*
+
             /// Every code, in the order of this file.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The string on the wire and in JavaScript's `error.code`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// One sentence for a person.
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)* }
-            }
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
         }
     };
 }
@@ -177,9 +176,25 @@ codes! {
 }
 
 impl Code {
+    /// The string on the wire and in JavaScript's `error.code`.
+    pub const fn as_str(self) -> &'static str {
+        self.0.text
+    }
+
+    /// One sentence for a person.
+    pub const fn sentence(self) -> &'static str {
+        self.0.sentence
+    }
+
     /// The code with this wire string, if it is one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
