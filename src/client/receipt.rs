@@ -19,7 +19,7 @@ pub struct Receipt {
     pub success: bool,
     /// Whether all it says agrees with what was signed. It is still the server's word: the chain is the proof.
     pub consistent: bool,
-    /// Why it did not move, in the server's words, as far as [`word`] repeats them.
+    /// Why it did not move, in the server's words: at most 100 printable characters.
     pub error_reason: Option<String>,
     /// The transaction; empty if the server named none, or something that is none.
     pub transaction: String,
