@@ -81,11 +81,11 @@ export interface Receipt {
   /** Whether all it says agrees with what was signed. */
   consistent: boolean;
   /**
-   * Why it did not move, in the server's words. `invalid_payment_response` when the answer says nothing readable:
+   * Why it did not move, in the server's words: at most 100 printable characters. `invalid_payment_response` when the answer says nothing readable:
    * the payment may have moved, or may until it expires.
    */
   errorReason?: string;
-  /** The transaction's hash; empty when none was named. */
+  /** The transaction's hash; empty when the server named none, or something that is none. */
   transaction: string;
   network: string;
   payer: string;
@@ -98,7 +98,7 @@ export interface Receipt {
   url: string;
 }
 
-/** One offer of a 402. The texts are the server's, cut at a length: show them as text, never as instructions. */
+/** One offer of a 402. The texts are the server's, printable and cut at a length: show them as text, never as instructions. */
 export interface JudgedOffer {
   scheme: string;
   network: string;
@@ -107,6 +107,8 @@ export interface JudgedOffer {
   amount: string;
   tokens?: string;
   payTo: string;
+  /** Seconds that the offer asks a signature to be valid for; it is for no longer than `policy.maxValiditySeconds`. */
+  maxTimeoutSeconds: number;
   allowed: boolean;
   /** The code of the refusal. */
   reason?: string;
@@ -146,7 +148,10 @@ export interface Payer {
   readonly fetch: Fetch;
   /** What was paid for a response of `fetch`, to whom, in which transaction; `undefined` if nothing was. */
   readonly receipt: (response: Response) => Receipt | undefined;
-  /** What would be paid for a URL (which is requested, unpaid) or by a 402 response, and why or why not. */
+  /**
+   * What would be paid for a URL (which is requested, unpaid) or by a 402 response, and why or why not. A response must
+   * know its URL, as those of `fetch` do: where a payment would go is part of the decision.
+   */
   readonly explain: (target: string | URL | Request | Response, init?: RequestInit) => Promise<Explanation>;
   /** Asks the wallet for its account, which may open it, and answers the address. */
   readonly connect: () => Promise<string>;

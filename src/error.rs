@@ -4,12 +4,16 @@
 //! scheme documents); ours carry the prefix of the role that says them: `payer_`, `gate_`, `facilitator_`, `ledger_`.
 //! A peer may send any other string; such a string stays text and is never mapped to one of ours.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// A code, and what is known beyond it.
+/// A code, and what is known beyond it. One pointer, since every fallible function hands it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Reason>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
     code: Code,
     detail: String,
 }
@@ -20,57 +24,61 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 impl Error {
     /// An error with data for a developer: never a secret, never shown to a gate's clients.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self(Box::new(Reason { code, detail: detail.into() }))
     }
 
     /// The machine-readable reason.
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
+    }
+
+    /// The code's sentence, and what is known beyond it.
+    pub fn message(&self) -> String {
+        let sentence = self.code().sentence();
+        if self.detail().is_empty() { sentence.into() } else { [sentence, ": ", self.detail()].concat() }
     }
 
     /// What is known beyond the code; may be empty.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 }
 
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
-        Self { code, detail: String::new() }
+        Self::new(code, String::new())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.sentence())?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+        f.write_str(&self.message())
     }
 }
 
 impl core::error::Error for Error {}
 
+/// The reason for a refusal or a failure.
+///
+/// A constant and not an enum, whose names all travel together: of constants, only those that a module can say are in
+/// it, and a page that pays does not download what gates and facilitators say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(&'static Words);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Words {
+    text: &'static str,
+    sentence: &'static str,
+}
+
 macro_rules! codes {
-    ($($variant:ident $text:literal $sentence:literal)*) => {
-        /// The reason for a refusal or a failure.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Code {
-            $(#[doc = $sentence] $variant,)*
-        }
-
+    ($($name:ident $text:literal $sentence:literal)*) => {
+        #[expect(non_upper_case_globals, reason = "they are used as the variants of an enum are")]
         impl Code {
+            $(#[doc = $sentence] pub const $name: Self = Self(&Words { text: $text, sentence: $sentence });)*
+
             /// Every code, in the order of this file.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The string on the wire and in JavaScript's `error.code`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// One sentence for a person.
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)* }
-            }
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
         }
     };
 }
@@ -82,11 +90,9 @@ codes! {
     InvalidPaymentResponse "invalid_payment_response" "the settlement response cannot be read"
     InvalidX402Version "invalid_x402_version" "this x402 version is not spoken here"
     InvalidNetwork "invalid_network" "this network is not served here"
-    InvalidScheme "invalid_scheme" "this scheme is not served here"
     UnsupportedScheme "unsupported_scheme" "no part here speaks this scheme on this network"
     NoMatchingRequirements "No matching payment requirements" "the payment does not match any offer of this resource"
     PaymentRequired "Payment required" "this resource is paid"
-    ExtensionEchoMismatch "extension_echo_mismatch" "an extension was echoed with other contents than were offered"
     SettlementPending "settlement_pending" "the outcome of the settlement is not known yet"
     UnexpectedVerifyError "unexpected_verify_error" "verification failed for a reason outside the payment"
     UnexpectedSettleError "unexpected_settle_error" "settlement failed for a reason outside the payment"
@@ -132,7 +138,6 @@ codes! {
     PayerAssetNotAllowed "payer_asset_not_allowed" "the asset is not one the payer knows"
     PayerDomainMismatch "payer_asset_domain_mismatch" "the offer names another EIP-712 domain than the asset has"
     PayerPayToNotAllowed "payer_pay_to_not_allowed" "the policy does not allow this recipient"
-    PayerOriginNotAllowed "payer_origin_not_allowed" "the policy does not allow this origin"
     PayerVersionNotAllowed "payer_version_not_allowed" "the policy does not allow this x402 version"
     PayerValidity "payer_validity" "the offer's maxTimeoutSeconds cannot be signed for"
     PayerAlreadyPaid "payer_already_paid" "the request carries a payment already; at most one is made per call"
@@ -143,7 +148,6 @@ codes! {
     PayerWalletFailed "payer_wallet_failed" "the wallet could not sign"
     PayerWalletMismatch "payer_wallet_mismatch" "the wallet's signature is not its own for what was asked"
     PayerNoRandomness "payer_no_randomness" "no secure randomness is available"
-    PayerAborted "payer_aborted" "the call was aborted"
     PayerConfig "payer_invalid_options" "the payer's options are not valid"
     PayerInternal "payer_internal" "the payer's module failed, or what was called had been freed"
     PayerNotLoaded "payer_not_loaded" "the payer's module is not loaded yet: await init() first"
@@ -183,9 +187,25 @@ codes! {
 }
 
 impl Code {
+    /// The string on the wire and in JavaScript's `error.code`.
+    pub const fn as_str(self) -> &'static str {
+        self.0.text
+    }
+
+    /// One sentence for a person.
+    pub const fn sentence(self) -> &'static str {
+        self.0.sentence
+    }
+
     /// The code with this wire string, if it is one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

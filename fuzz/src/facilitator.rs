@@ -10,7 +10,7 @@ use x402_core::evm::reads::Read;
 use x402_core::facilitator::{self as core, Checked, Rules, Settlement};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::{SettleResponse, SupportedResponse, VerifyResponse};
-use x402_core::types::json;
+use x402_core::types::json::{self, Message};
 
 use super::Bytes;
 use super::world::{NOW, genuine, payer};
@@ -97,14 +97,14 @@ fn verified(body: &str) -> bool {
     let Ok(response) = json::read::<VerifyResponse>(body, Code::GateFacilitatorFault) else { return false };
     assert_eq!(core::judge_verify(&response).is_ok(), response.is_valid);
     let valid = response.is_valid;
-    assert_eq!(json::read(&json::write(&response), Code::GateFacilitatorFault), Ok(response));
+    assert_eq!(json::read(&response.write(), Code::GateFacilitatorFault), Ok(response));
     valid
 }
 
 /// A claim of success without evidence is neither success nor failure.
 fn settled(body: &str) -> bool {
     let Ok(response) = json::read::<SettleResponse>(body, Code::GateFacilitatorFault) else { return false };
-    let again: Result<SettleResponse, Error> = json::read(&json::write(&response), Code::GateFacilitatorFault);
+    let again: Result<SettleResponse, Error> = json::read(&response.write(), Code::GateFacilitatorFault);
     assert_eq!(again.as_ref(), Ok(&response));
     let genuine = &genuine()[0];
     match core::judge_settle(&genuine.checked, response.clone()) {

@@ -12,6 +12,7 @@ use x402_core::facilitator::{Checked, SettleCall};
 use x402_core::server::config::Config;
 use x402_core::server::gate::{Answer, Facts, Gate, Step};
 use x402_core::transport::http;
+use x402_core::types::json::Message;
 use x402_core::types::payload::PaymentPayload;
 use x402_core::types::required::Version;
 use x402_core::types::time::UnixSeconds;

@@ -163,12 +163,7 @@ export class Engine {
 
     const seconds = guarded(() => exchange.renew(this.#payer));
     const signature = await this.#signed(exchange, account, signal, seconds);
-    const { name, value } = guarded(() => {
-      const sealed = exchange.seal(word(signature, MAX_TERMS));
-      const { name, value } = sealed;
-      sealed.free();
-      return { name, value };
-    });
+    const { name, value } = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
     tell("signed", { payer: quote.payer });
 
     signal?.throwIfAborted();

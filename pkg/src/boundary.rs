@@ -3,11 +3,9 @@
 use alloc::string::String;
 
 use js_sys::{BigInt, JSON, JsString};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use x402_core::error::Code;
 use x402_core::evm::keccak::Bytes32;
-use x402_core::types::json;
 use x402_core::types::time::UnixSeconds;
 
 use crate::fault::because;
@@ -47,11 +45,6 @@ pub(crate) fn json_text(value: &JsValue, limit: usize, code: Code) -> Result<Str
     // Cycles, throwing getters and big integers end here.
     let written = JSON::stringify(value).map_err(|_| because(code, "the object cannot be written as JSON"))?;
     text(&written, limit, code)
-}
-
-/// A value of the core as a JavaScript object.
-pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> JsValue {
-    parsed(&json::write(value))
 }
 
 /// JSON of the core as a JavaScript value.

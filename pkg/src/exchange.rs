@@ -1,7 +1,7 @@
 //! One call that met a 402: what is paid, what is signed, what is sent, what came of it. Asked in this order.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use wasm_bindgen::prelude::*;
 use x402_core::client::choose::{Choice, choose};
@@ -12,7 +12,7 @@ use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
 use x402_core::transport::http::payment_header;
-use x402_core::types::json;
+use x402_core::types::json::{Message, Object};
 use x402_core::types::required::PaymentRequired;
 use x402_core::types::time::UnixSeconds;
 
@@ -62,7 +62,7 @@ impl Exchange {
 
     /// What would be paid, and why or why not, as JSON.
     pub fn explain(&self, payer: &PayerCore, asked: &str, answered: &str) -> String {
-        json::write(&explain(&self.required, &payer.policy, asked, answered))
+        explain(&self.required, &payer.policy, asked, answered).write()
     }
 
     /// Chooses an offer; answers with the URL to pay at. `asked` is the URL of the call and `answered` the response's.
@@ -92,7 +92,7 @@ impl Exchange {
         let nonce = random()?;
         let intent = Intent::new(&self.required, *choice, &payer.policy, account, self.corrected, nonce, &url);
         let intent = Box::new(intent.map_err(fault)?);
-        let quote = json::write(&intent.quote);
+        let quote = intent.quote.write();
         self.stage = Stage::Quoted(intent);
         Ok(quote)
     }
@@ -113,7 +113,7 @@ impl Exchange {
 
     /// The document to sign, as JSON.
     pub fn document(&self) -> Result<String, JsValue> {
-        Ok(json::write(&self.intent()?.typed_data))
+        Ok(self.intent()?.typed_data.write())
     }
 
     /// Signs with the payer's own key, as hex.
@@ -123,8 +123,8 @@ impl Exchange {
         Ok(hex::encode(&signature.to_bytes()))
     }
 
-    /// Puts the signature to the payment; answers with the header that carries it.
-    pub fn seal(&mut self, signature: &str) -> Result<Header, JsValue> {
+    /// Puts the signature to the payment; answers with the header that carries it, as JSON.
+    pub fn seal(&mut self, signature: &str) -> Result<String, JsValue> {
         let now = self.now();
         let Stage::Quoted(intent) = core::mem::replace(&mut self.stage, Stage::Met) else {
             return Err(out_of_order());
@@ -134,36 +134,26 @@ impl Exchange {
         let signature = hex::decode(signature).map_err(|_| because(Code::PayerWalletFailed, "it gave no signature"))?;
         let (name, value) = payment_header(&intent.seal(&signature).map_err(fault)?);
         self.stage = Stage::Sealed(quote);
-        Ok(Header { name, value })
+        Ok(Header { name, value }.write())
     }
 
     /// What became of the payment, by the settlement header of the answer, as JSON.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn receipt(&self, header: Option<String>) -> Result<String, JsValue> {
         let Stage::Sealed(quote) = &self.stage else { return Err(out_of_order()) };
-        Ok(json::write(&receipt::read(header.as_deref(), quote)))
+        Ok(receipt::read(header.as_deref(), quote).write())
     }
 }
 
 /// A request header.
-#[wasm_bindgen]
-pub struct Header {
+struct Header {
     name: &'static str,
     value: String,
 }
 
-#[wasm_bindgen]
-impl Header {
-    /// Its name.
-    #[wasm_bindgen(getter)]
-    pub fn name(&self) -> String {
-        self.name.to_string()
-    }
-
-    /// Its value.
-    #[wasm_bindgen(getter)]
-    pub fn value(&self) -> String {
-        self.value.clone()
+impl Message for Header {
+    fn members(&self, to: &mut Object) {
+        to.text("name", self.name).text("value", &self.value);
     }
 }
 
@@ -174,5 +164,5 @@ fn out_of_order() -> JsValue {
 /// What is said of an answer that asks for nothing, as JSON.
 #[wasm_bindgen(js_name = nothingAsked)]
 pub fn nothing_asked(status: u16) -> String {
-    json::write(&explained_nothing(status))
+    explained_nothing(status).write()
 }

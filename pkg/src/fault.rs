@@ -1,7 +1,5 @@
 //! `X402Error`: a real JavaScript `Error` with the core's code.
 
-use alloc::string::ToString;
-
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::retryable;
 use x402_core::client::wallet::refusal;
@@ -19,7 +17,7 @@ extern "C" {
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn fault(error: Error) -> JsValue {
     let code = error.code();
-    X402Error::new(code.as_str(), &error.to_string(), retryable(code)).into()
+    X402Error::new(code.as_str(), &error.message(), retryable(code)).into()
 }
 
 /// The error of a code and a sentence of this crate.
@@ -27,10 +25,15 @@ pub(crate) fn because(code: Code, detail: &str) -> JsValue {
     fault(Error::new(code, detail))
 }
 
-/// The error of a code, for what goes wrong where this module cannot see it.
+/// The codes of what goes wrong where this module cannot see it.
+const PROBLEMS: [Code; 5] =
+    [Code::InvalidUrl, Code::PayerApprovalDenied, Code::PayerNetworkFault, Code::PayerWalletFailed, Code::TooLarge];
+
+/// The error of one of [`PROBLEMS`].
 #[wasm_bindgen]
 pub fn problem(code: &str, detail: &str) -> JsValue {
-    because(Code::parse(code).unwrap_or(Code::PayerInternal), detail)
+    let known = PROBLEMS.into_iter().find(|known| known.as_str() == code);
+    because(known.unwrap_or(Code::PayerInternal), detail)
 }
 
 /// The error of a wallet that refused or failed, by the number it gave. Its words may hold anything and are not taken.

@@ -1,6 +1,6 @@
 //! The protocol as functions on text: decode and encode of each message, hash, recover, verify.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use wasm_bindgen::prelude::*;
 use x402_core::client::request::read_terms;
 use x402_core::error::{Code, Error};
@@ -11,12 +11,12 @@ use x402_core::evm::signature::Signature;
 use x402_core::scheme::exact::evm::{Rules, Terms, check, read_authorization};
 use x402_core::transport::http::{self, MAX_BODY, MAX_RESPONSE_HEADER};
 use x402_core::types::facilitator::{SettleResponse, VerifyResponse};
-use x402_core::types::json::{self, Verbatim};
+use x402_core::types::json::{Message, Verbatim};
 use x402_core::types::payload::PaymentPayload;
 use x402_core::types::required::{Offer, PaymentRequired, Version};
 use x402_core::types::time::UnixSeconds;
 
-use crate::boundary::{clock, json_text, object, parsed, text, whole};
+use crate::boundary::{clock, json_text, parsed, text, whole};
 use crate::fault::{because, fault};
 
 /// UTF-16 units of a message that is read.
@@ -61,7 +61,7 @@ pub fn encode_payment(payment: &JsValue) -> Result<String, JsValue> {
 #[wasm_bindgen(js_name = decodeSettlement)]
 pub fn decode_settlement(header: &JsValue) -> Result<JsValue, JsValue> {
     let header = text(header, MAX_MESSAGE, Code::InvalidPaymentResponse)?;
-    http::read_settlement(&header).map(|settlement| object(&settlement)).map_err(fault)
+    http::read_settlement(&header).map(|settlement| parsed(&settlement.write())).map_err(fault)
 }
 
 /// Writes a `PAYMENT-RESPONSE` header.
@@ -76,7 +76,7 @@ pub fn encode_settlement(settlement: &JsValue) -> Result<String, JsValue> {
 /// The EIP-712 document of a payment, as `eth_signTypedData_v4` takes it.
 #[wasm_bindgen(js_name = typedData)]
 pub fn typed_data(requirements: &JsValue, authorization: &JsValue) -> Result<JsValue, JsValue> {
-    Ok(parsed(&json::write(&typed(requirements, authorization)?)))
+    Ok(parsed(&typed(requirements, authorization)?.write()))
 }
 
 /// The 32 bytes that a payer signs.
@@ -91,10 +91,11 @@ pub fn verify_payment(payment: &JsValue, requirements: &JsValue, now: &JsValue) 
     let payment = read_payment(payment)?;
     let offer = read_offer(requirements)?;
     let now = if now.is_undefined() { clock() } else { seconds(now)? };
-    Ok(object(&match check(&payment, &offer, now, &Rules::default()) {
+    let response = match check(&payment, &offer, now, &Rules::default()) {
         Ok(checked) => VerifyResponse::valid(checked.payer()),
         Err(refusal) => VerifyResponse::invalid(refusal.error.code(), refusal.payer),
-    }))
+    };
+    Ok(parsed(&response.write()))
 }
 
 /// What is signed for an authorization under requirements.
@@ -109,7 +110,7 @@ pub(crate) fn typed(requirements: &JsValue, authorization: &JsValue) -> Result<T
 pub(crate) fn recover(digest: &Bytes32, signature: &str) -> Result<String, JsValue> {
     let bytes = hex::decode(signature).map_err(|_| fault(Code::InvalidSignature.into()))?;
     let signature = Signature::parse(&bytes).map_err(fault)?;
-    signature.recover(digest).map(|address| address.to_string()).map_err(fault)
+    signature.recover(digest).map(|address| address.to_checksum()).map_err(fault)
 }
 
 /// 32 bytes of hex.

@@ -1,6 +1,6 @@
 //! Secret keys: they come in, they sign, they are wiped, and they never go out again.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use x402_core::error::Code;
@@ -60,7 +60,7 @@ impl LocalKey {
     /// The key's account.
     #[wasm_bindgen(getter)]
     pub fn address(&self) -> String {
-        self.key.address().to_string()
+        self.key.address().to_checksum()
     }
 
     /// Signs 32 bytes.

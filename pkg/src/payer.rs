@@ -1,6 +1,6 @@
 //! A payer: a policy, and the key if it holds one itself.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use wasm_bindgen::prelude::*;
 use x402_core::client::policy::Policy;
@@ -44,14 +44,14 @@ impl PayerCore {
     /// The account that pays, as far as it is known.
     #[wasm_bindgen(getter)]
     pub fn address(&self) -> Option<String> {
-        self.account.map(|account| account.to_string())
+        self.account.map(Address::to_checksum)
     }
 
     /// Takes the account that a provider named.
     pub fn account(&mut self, text: &str) -> Result<String, JsValue> {
         let account = wallet::account(text).map_err(fault)?;
         self.account = Some(account);
-        Ok(account.to_string())
+        Ok(account.to_checksum())
     }
 
     /// Whether terms are looked for in the body of a 402 with or without a header.

@@ -1,13 +1,13 @@
 //! Which offer of a 402 is paid, if any, and why not the others.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::client::policy::Policy;
 use crate::error::{Code, Error, Result};
 use crate::scheme::exact;
 use crate::scheme::exact::evm::Terms;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::asset::{self, Asset};
 use crate::types::required::{Offer, PaymentRequired, Version};
 use crate::types::url;
@@ -28,9 +28,13 @@ pub struct Choice {
 /// `asked` is the URL the caller fetched and `answered` the one the 402 came from.
 ///
 /// # Errors
-/// `payer_insecure_url`, `payer_redirected`, `payer_version_not_allowed`; the reason when every offer is refused for the
+/// `invalid_url` when nothing is known of what was asked, as of a response made by hand; `payer_insecure_url`, `payer_redirected`, `payer_version_not_allowed`; the reason when every offer is refused for the
 /// same one, else `payer_nothing_acceptable` with each offer's reason.
 pub fn choose(required: &PaymentRequired, policy: &Policy, asked: &str, answered: &str) -> Result<Choice> {
+    if asked.is_empty() {
+        let advice = "the response does not say what it answers; explain its URL, or a response as fetch gave it";
+        return Err(Error::new(Code::InvalidUrl, advice));
+    }
     if !url::is_secure(asked) || !url::is_secure(answered) {
         return Err(Code::PayerInsecure.into());
     }
@@ -68,13 +72,13 @@ pub fn judge(offer: &Offer, policy: &Policy) -> Result<Choice> {
     }
     let terms = Terms::read(of)?;
     let asset = asset::by_address(&of.network, &of.asset)
-        .ok_or_else(|| Error::new(Code::PayerAssetNotAllowed, terms.asset.to_string()))?;
+        .ok_or_else(|| Error::new(Code::PayerAssetNotAllowed, terms.asset.to_checksum()))?;
     let same_domain = terms.domain.name == asset.name && terms.domain.version.as_deref() == Some(asset.version);
     if !same_domain || asset.method != asset::TransferMethod::Eip3009 {
         return Err(Code::PayerDomainMismatch.into());
     }
     if policy.pay_to.as_ref().is_some_and(|allowed| !allowed.contains(&terms.pay_to)) {
-        return Err(Error::new(Code::PayerPayToNotAllowed, terms.pay_to.to_string()));
+        return Err(Error::new(Code::PayerPayToNotAllowed, terms.pay_to.to_checksum()));
     }
     if of.max_timeout_seconds == 0 {
         return Err(Code::PayerValidity.into());
@@ -98,9 +102,9 @@ fn refusal(judged: &[Result<Choice>], unread: usize) -> Error {
     {
         return (*first).clone();
     }
-    let mut reasons: Vec<String> = errors.iter().map(|error| error.code().to_string()).collect();
+    let mut reasons: Vec<String> = errors.iter().map(|error| error.code().as_str().into()).collect();
     if unread > 0 {
-        reasons.push([&unread.to_string(), " that cannot be read"].concat());
+        reasons.push([&decimal(u64::try_from(unread).unwrap_or(u64::MAX)), " that cannot be read"].concat());
     }
     if reasons.is_empty() {
         reasons.push("the server offers nothing".into());

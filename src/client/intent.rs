@@ -1,9 +1,6 @@
 //! A payment that is about to be made: the quote a person reads, the data a wallet signs, the payment that is sent.
 
-use alloc::format;
-use alloc::string::{String, ToString};
-
-use serde::Serialize;
+use alloc::string::String;
 
 use crate::client::choose::Choice;
 use crate::client::policy::Policy;
@@ -16,7 +13,7 @@ use crate::evm::signature::Signature;
 use crate::scheme::exact::evm::{Payload, authorize};
 use crate::transport::http::MAX_PAYMENT_HEADER;
 use crate::types::amount::Amount;
-use crate::types::json::Verbatim;
+use crate::types::json::{Message, Object, Verbatim};
 use crate::types::payload::{PaymentPayload, PaymentPayloadV1, PaymentPayloadV2};
 use crate::types::required::{PaymentRequired, Version};
 use crate::types::time::UnixSeconds;
@@ -28,8 +25,7 @@ const MAX_ECHO: usize = 4 * 1024;
 const MAX_ACCEPTED: usize = 3 * 1024;
 
 /// What would be paid, for a person to read or a callback to judge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// The price in one sentence.
     pub sentence: String,
@@ -51,6 +47,15 @@ pub struct Quote {
     pub url: String,
     /// The Unix second after which the authorization is worth nothing.
     pub valid_before: String,
+}
+
+impl Message for Quote {
+    fn members(&self, to: &mut Object) {
+        to.text("sentence", &self.sentence).text("amount", &self.amount).text("tokens", &self.tokens);
+        to.text("symbol", self.symbol).text("asset", &self.asset).text("network", &self.network);
+        to.text("payTo", &self.pay_to).text("payer", &self.payer).text("url", &self.url);
+        to.text("validBefore", &self.valid_before);
+    }
 }
 
 /// A payment that has not been signed.
@@ -85,19 +90,19 @@ impl Intent {
         let typed_data = authorization.typed_data(choice.terms.domain.clone());
         let tokens = choice.terms.amount.to_tokens(choice.asset.decimals);
         let symbol = choice.asset.symbol;
-        let network = &choice.offer.terms.network;
-        let pay_to = choice.terms.pay_to;
+        let network = choice.offer.terms.network.as_str();
+        let pay_to = choice.terms.pay_to.to_checksum();
         let quote = Quote {
-            sentence: format!("Pay {tokens} {symbol} on {network} to {pay_to} for {url}"),
-            amount: choice.terms.amount.to_string(),
+            sentence: ["Pay ", &tokens, " ", symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
+            amount: choice.terms.amount.text(),
             tokens,
             symbol,
-            asset: choice.terms.asset.to_string(),
-            network: network.to_string(),
-            pay_to: pay_to.to_string(),
-            payer: from.to_string(),
+            asset: choice.terms.asset.to_checksum(),
+            network: network.into(),
+            pay_to,
+            payer: from.to_checksum(),
             url: url.into(),
-            valid_before: authorization.valid_before.to_string(),
+            valid_before: authorization.valid_before.text(),
         };
         if choice.offer.verbatim.as_str().len() > MAX_ACCEPTED {
             return Err(Error::new(Code::TooLarge, "the offer does not fit a header"));
@@ -128,7 +133,7 @@ impl Intent {
             None if self.contract_wallet && !signature.is_empty() => signature.into(),
             None => return Err(Code::PayerWalletMismatch.into()),
         };
-        let payload = self.payload.write()?;
+        let payload = Verbatim::message(&self.payload);
         let offer = self.choice.offer;
         let payment = match offer.version {
             Version::V2 => PaymentPayload::V2(PaymentPayloadV2 {
@@ -160,7 +165,7 @@ impl Intent {
         let Authorization { from, nonce, .. } = self.payload.authorization;
         let authorization = authorize(&self.choice.terms, from, now, policy.max_validity_seconds, nonce)?;
         self.typed_data = authorization.typed_data(self.choice.terms.domain.clone());
-        self.quote.valid_before = authorization.valid_before.to_string();
+        self.quote.valid_before = authorization.valid_before.text();
         self.payload.authorization = authorization;
         Ok(())
     }

@@ -66,6 +66,6 @@ pub const fn reads_body(policy: &Policy, has_header: bool) -> bool {
 }
 
 /// Whether calling again with the same arguments may end otherwise and cannot pay twice.
-pub const fn retryable(code: Code) -> bool {
+pub fn retryable(code: Code) -> bool {
     matches!(code, Code::PayerWalletFailed | Code::PayerNoRandomness)
 }

@@ -1,10 +1,10 @@
 //! What an EIP-1193 wallet is asked, and what its answers mean.
 
-use alloc::format;
 use alloc::string::String;
 
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
+use crate::evm::hex;
 
 /// EIP-1193: the user said no.
 const USER_REJECTED: i32 = 4001;
@@ -25,7 +25,9 @@ pub fn switch(chain_id: u64, current: &str) -> Option<String> {
     if u64::from_str_radix(current.strip_prefix("0x").unwrap_or_default(), 16) == Ok(chain_id) {
         return None;
     }
-    Some(format!("[{{\"chainId\":\"0x{chain_id:x}\"}}]"))
+    let digits = hex::encode(&chain_id.to_be_bytes());
+    // Wallets take a quantity: without zeros before it.
+    Some(["[{\"chainId\":\"0x", digits.trim_start_matches(['0', 'x']), "\"}]"].concat())
 }
 
 /// Why a wallet did not do what it was asked, by the number of its error.

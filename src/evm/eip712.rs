@@ -6,14 +6,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::ser::{SerializeMap, SerializeStruct};
-use serde::{Serialize, Serializer};
-use serde_json::Value as Json;
-
 use crate::evm::address::Address;
 use crate::evm::hex;
 use crate::evm::keccak::{Bytes32, keccak256, keccak256_all};
 use crate::types::amount::Amount;
+use crate::types::json::{Message, Object, quoted};
 
 /// A struct type: its name and its members, in order.
 #[derive(Debug)]
@@ -84,15 +81,7 @@ impl StructType {
         let mut encoded = Vec::with_capacity(self.members.len().saturating_add(1).saturating_mul(32));
         encoded.extend_from_slice(&self.type_hash());
         for ((_, kind), value) in self.members.iter().zip(values) {
-            let word = match (kind, value) {
-                (_, Value::Address(address)) => address.to_word(),
-                (_, Value::Uint(amount)) => amount.to_be_bytes(),
-                (_, Value::Bytes32(bytes)) => *bytes,
-                (_, Value::String(text)) => keccak256(text.as_bytes()),
-                (Kind::Struct(inner), Value::Struct(values)) => inner.hash(values),
-                (Kind::Plain(_), Value::Struct(_)) => [0; 32],
-            };
-            encoded.extend_from_slice(&word);
+            encoded.extend_from_slice(&value.word(*kind));
         }
         keccak256(&encoded)
     }
@@ -155,14 +144,8 @@ impl Domain {
     /// `domainSeparator`.
     pub fn separator(&self) -> Bytes32 {
         let mut encoded = self.type_hash().to_vec();
-        for (_, _, value) in self.members() {
-            let word = match value {
-                Value::Address(address) => address.to_word(),
-                Value::Uint(amount) => amount.to_be_bytes(),
-                Value::String(text) => keccak256(text.as_bytes()),
-                Value::Bytes32(_) | Value::Struct(_) => [0; 32],
-            };
-            encoded.extend_from_slice(&word);
+        for (_, kind, value) in self.members() {
+            encoded.extend_from_slice(&value.word(Kind::Plain(kind)));
         }
         keccak256(&encoded)
     }
@@ -184,89 +167,92 @@ impl TypedData {
     pub fn digest(&self) -> Bytes32 {
         keccak256_all(&[&[0x19, 0x01], &self.domain.separator(), &self.primary.hash(&self.message)])
     }
-
-    /// The document as a tree.
-    pub fn to_json(&self) -> Json {
-        serde_json::to_value(self).unwrap_or(Json::Null)
-    }
 }
 
 /// The document for `eth_signTypedData_v4`: `types`, `domain`, `primaryType`, `message`.
-impl Serialize for TypedData {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("TypedData", 4)?;
-        document.serialize_field("types", &Types(self))?;
-        document.serialize_field("domain", &self.domain)?;
-        document.serialize_field("primaryType", self.primary.name)?;
-        document.serialize_field("message", &Message(self.primary, &self.message))?;
-        document.end()
+impl Message for TypedData {
+    fn members(&self, to: &mut Object) {
+        to.json("types", &Types(self).write()).json("domain", &self.domain.write());
+        to.text("primaryType", self.primary.name);
+        to.json("message", &Values(self.primary, &self.message).write());
     }
 }
 
-impl Serialize for Domain {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut domain = serializer.serialize_map(None)?;
+impl Message for Domain {
+    fn members(&self, to: &mut Object) {
         for (name, kind, value) in self.members() {
             match value {
                 // Wallets and viem take the chain id as a number.
-                Value::Uint(_) => domain.serialize_entry(name, &self.chain_id)?,
-                value => domain.serialize_entry(name, &Member(Kind::Plain(kind), &value))?,
-            }
+                Value::Uint(id) => to.json(name, &id.text()),
+                value => to.json(name, &value.json(Kind::Plain(kind))),
+            };
         }
-        domain.end()
     }
 }
 
 /// The types of a document, the domain's own among them.
 struct Types<'a>(&'a TypedData);
 
-impl Serialize for Types<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Message for Types<'_> {
+    fn members(&self, to: &mut Object) {
         let of = self.0;
-        let domain: Vec<_> = of.domain.members().iter().map(|(name, kind, _)| MemberType { name, kind }).collect();
-        let mut types = serializer.serialize_map(None)?;
-        types.serialize_entry("EIP712Domain", &domain)?;
+        let domain = of.domain.members();
+        let domain: Vec<_> = domain.iter().map(|(name, kind, _)| MemberType { name, kind }).collect();
+        to.list("EIP712Domain", &domain);
         let mut referenced = Vec::new();
         of.primary.collect(&mut referenced);
         for used in core::iter::once(of.primary).chain(referenced) {
-            let members: Vec<_> =
-                used.members.iter().map(|(name, kind)| MemberType { name, kind: kind.name() }).collect();
-            types.serialize_entry(used.name, &members)?;
+            let members = used.members.iter().map(|(name, kind)| MemberType { name, kind: kind.name() });
+            to.list(used.name, &members.collect::<Vec<_>>());
         }
-        types.end()
     }
 }
 
 /// A member as `types` lists it.
-#[derive(Serialize)]
 struct MemberType {
     name: &'static str,
-    #[serde(rename = "type")]
     kind: &'static str,
 }
 
-/// The values of a struct, by their names.
-struct Message<'a>(&'static StructType, &'a [Value]);
-
-impl Serialize for Message<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pairs = self.0.members.iter().zip(self.1);
-        serializer.collect_map(pairs.map(|((name, kind), value)| (name, Member(*kind, value))))
+impl Message for MemberType {
+    fn members(&self, to: &mut Object) {
+        to.text("name", self.name).text("type", self.kind);
     }
 }
 
-/// One value, as text where JSON has no type of its own.
-struct Member<'a>(Kind, &'a Value);
+/// The values of a struct, by their names.
+struct Values<'a>(&'static StructType, &'a [Value]);
 
-impl Serialize for Member<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (self.0, self.1) {
-            (Kind::Struct(inner), Value::Struct(values)) => Message(inner, values).serialize(serializer),
-            (_, Value::Address(address)) => serializer.serialize_str(&address.to_checksum()),
-            (_, Value::Uint(amount)) => amount.serialize(serializer),
-            (_, Value::Bytes32(bytes)) => serializer.serialize_str(&hex::encode(bytes)),
-            (_, Value::String(text)) => serializer.serialize_str(text),
-            (Kind::Plain(_), Value::Struct(_)) => serializer.serialize_unit(),
+impl Message for Values<'_> {
+    fn members(&self, to: &mut Object) {
+        for ((name, kind), value) in self.0.members.iter().zip(self.1) {
+            to.json(name, &value.json(*kind));
+        }
+    }
+}
+
+impl Value {
+    /// The value as JSON: text where JSON has no type of its own.
+    fn json(&self, kind: Kind) -> String {
+        match (kind, self) {
+            (Kind::Struct(inner), Self::Struct(values)) => Values(inner, values).write(),
+            (Kind::Plain(_), Self::Struct(_)) => "null".into(),
+            (_, Self::Address(address)) => quoted(&address.to_checksum()),
+            (_, Self::Uint(amount)) => quoted(&amount.text()),
+            (_, Self::Bytes32(bytes)) => quoted(&hex::encode(bytes)),
+            (_, Self::String(text)) => quoted(text),
+        }
+    }
+
+    /// The value's word in the encoding of its struct.
+    fn word(&self, kind: Kind) -> Bytes32 {
+        match (kind, self) {
+            (Kind::Struct(inner), Self::Struct(values)) => inner.hash(values),
+            (Kind::Plain(_), Self::Struct(_)) => [0; 32],
+            (_, Self::Address(address)) => address.to_word(),
+            (_, Self::Uint(amount)) => amount.to_be_bytes(),
+            (_, Self::Bytes32(bytes)) => *bytes,
+            (_, Self::String(text)) => keccak256(text.as_bytes()),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::evm::reads::{Answer, Log, Read, Receipt};
 use crate::scheme::exact;
 use crate::types::amount::Amount;
 use crate::types::facilitator::{FacilitatorRequest, SettleResponse, SupportedKind, SupportedResponse, VerifyResponse};
-use crate::types::json::{self, Verbatim};
+use crate::types::json::{self, Message, Verbatim};
 use crate::types::network::Network;
 use crate::types::payload::PaymentPayload;
 use crate::types::required::{Offer, Version};

@@ -107,7 +107,7 @@ pub(super) fn settlement_header(sale: &Sale<'_>, settlement: &SettleResponse) ->
 }
 
 /// The status that goes with a reason, where nothing was charged.
-pub const fn status_of(code: Code) -> u16 {
+pub fn status_of(code: Code) -> u16 {
     match code {
         Code::InvalidPayload
         | Code::InvalidX402Version

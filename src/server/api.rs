@@ -5,15 +5,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
-
 use crate::error::{Code, Error};
 use crate::facilitator::{self, Checked, Settlement};
 use crate::server::answers::status_of;
 use crate::server::config::NetworkConfig;
 use crate::server::gate::{Answer, Endpoint, Gate, Header};
 use crate::types::facilitator::{SettleResponse, VerifyResponse};
-use crate::types::json;
+use crate::types::json::{self, Message};
 use crate::types::required::{Offer, Version};
 use crate::types::time::UnixSeconds;
 
@@ -52,7 +50,7 @@ impl Gate {
     /// The answer of `POST /verify`.
     pub fn asked_verified(asked: &Asked<'_>, verdict: Result<(), Error>) -> Answer {
         match verdict {
-            Ok(()) => answer(200, None, &VerifyResponse::valid(asked.checked.payer())),
+            Ok(()) => answer(200, None, VerifyResponse::valid(asked.checked.payer()).write()),
             Err(error) => asked_refused(asked, &error),
         }
     }
@@ -62,10 +60,10 @@ impl Gate {
         let failed = |code: Code, transaction| {
             let response =
                 SettleResponse::failed(code, Some(asked.checked.payer()), transaction, asked.checked.network().into());
-            answer(200, Some(code), &response)
+            answer(200, Some(code), response.write())
         };
         match settlement {
-            Settlement::Settled(response) => answer(200, None, &response),
+            Settlement::Settled(response) => answer(200, None, response.write()),
             Settlement::Failed(error, transaction) => failed(error.code(), transaction),
             Settlement::Unknown(transaction) => failed(Code::SettlementPending, transaction),
             Settlement::Unsent(error) => asked_refused(asked, &error),
@@ -76,7 +74,7 @@ impl Gate {
     pub fn supported(&self) -> Answer {
         let networks = self.config().networks.iter();
         let served = networks.filter_map(|of| of.sender().map(|(_, sender)| (of.network.clone(), sender.relayer)));
-        answer(200, None, &facilitator::supported(&served.collect::<Vec<_>>()))
+        answer(200, None, json::write(&facilitator::supported(&served.collect::<Vec<_>>())))
     }
 }
 
@@ -93,14 +91,16 @@ fn refusal(endpoint: Endpoint, error: &Error, payer: Option<String>, network: St
         (status, _) => status,
     };
     match endpoint {
-        Endpoint::Settle => answer(status, Some(code), &SettleResponse::failed(code, payer, String::new(), network)),
-        _ => answer(status, Some(code), &VerifyResponse::invalid(code, payer)),
+        Endpoint::Settle => {
+            answer(status, Some(code), SettleResponse::failed(code, payer, String::new(), network).write())
+        }
+        _ => answer(status, Some(code), VerifyResponse::invalid(code, payer).write()),
     }
 }
 
-fn answer<T: Serialize>(status: u16, code: Option<Code>, message: &T) -> Answer {
+fn answer(status: u16, code: Option<Code>, body: String) -> Answer {
     let headers = [Header::fixed("cache-control", "no-store"), Header::fixed("content-type", "application/json")];
-    Answer { status, headers: headers.into(), body: json::write(message), code, prepared: None }
+    Answer { status, headers: headers.into(), body, code, prepared: None }
 }
 
 /// The network's name in the version of an offer.

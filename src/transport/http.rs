@@ -3,7 +3,6 @@
 //! Version 2 carries base64 of UTF-8 JSON in three headers. Version 1 asks in the response body and pays in
 //! `X-PAYMENT`; its reference writes base64 of Latin-1, so what is written here for version 1 is ASCII.
 
-use alloc::format;
 use alloc::string::String;
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use crate::error::{Code, Error, Result};
 use crate::transport::base64;
 use crate::types::facilitator::SettleResponse;
-use crate::types::json;
+use crate::types::json::{self, Message};
 use crate::types::payload::PaymentPayload;
 use crate::types::required::{PaymentRequired, Version};
 
@@ -87,7 +86,7 @@ pub fn payment_header(payment: &PaymentPayload) -> (&'static str, String) {
 
 /// The response header that carries this settlement: its name and value.
 pub fn settlement_header(settlement: &SettleResponse, version: Version) -> (&'static str, String) {
-    let text = json::write(settlement);
+    let text = settlement.write();
     match version {
         Version::V2 => (PAYMENT_RESPONSE, encode(&text)),
         Version::V1 => (X_PAYMENT_RESPONSE, encode(&ascii(&text))),
@@ -116,8 +115,8 @@ fn ascii(text: &str) -> String {
             out.push(character);
         } else {
             let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+            for unit in character.encode_utf16(&mut units).iter() {
+                json::escape(*unit, &mut out);
             }
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Result};
 use crate::types::amount::Amount;
-use crate::types::json::{Fields, Verbatim};
+use crate::types::json::{Fields, Message, Object, Verbatim};
 
 /// The body of `POST /verify` and `POST /settle`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,16 +23,16 @@ pub struct FacilitatorRequest {
 }
 
 /// The answer of `POST /verify`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyResponse {
     /// Whether the payment would settle now.
     pub is_valid: bool,
     /// Why not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub invalid_reason: Option<String>,
     /// Who pays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub payer: Option<String>,
 }
 
@@ -48,24 +48,31 @@ impl VerifyResponse {
     }
 }
 
+impl Message for VerifyResponse {
+    fn members(&self, to: &mut Object) {
+        to.flag("isValid", self.is_valid).optional_text("invalidReason", self.invalid_reason.as_deref());
+        to.optional_text("payer", self.payer.as_deref());
+    }
+}
+
 /// The answer of `POST /settle`, and what `PAYMENT-RESPONSE` carries to the payer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleResponse {
     /// Whether the payment has moved.
     pub success: bool,
     /// Why not; `settlement_pending` when it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub error_reason: Option<String>,
     /// Who paid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub payer: Option<String>,
     /// The transaction, or empty where there is none.
     pub transaction: String,
     /// The network it is on, in the form of the payment's version.
     pub network: String,
     /// The amount that moved, where it may differ from the signed one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub amount: Option<Amount>,
 }
 
@@ -94,6 +101,15 @@ impl SettleResponse {
     /// A payment that did not settle, or (`settlement_pending`) may still.
     pub fn failed(code: Code, payer: Option<String>, transaction: String, network: String) -> Self {
         Self { success: false, error_reason: Some(code.as_str().into()), payer, transaction, network, amount: None }
+    }
+}
+
+impl Message for SettleResponse {
+    fn members(&self, to: &mut Object) {
+        to.flag("success", self.success).optional_text("errorReason", self.error_reason.as_deref());
+        to.optional_text("payer", self.payer.as_deref());
+        to.text("transaction", &self.transaction).text("network", &self.network);
+        to.optional_text("amount", self.amount.map(Amount::text).as_deref());
     }
 }
 

@@ -3,9 +3,9 @@
 mod fields;
 mod read;
 mod typed;
+mod write;
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -17,7 +17,10 @@ use serde_json::value::RawValue;
 
 pub use self::fields::Fields;
 use self::read::{Fault, RAW_VALUE};
+pub(crate) use self::write::escape;
+pub use self::write::{Message, Object, quoted};
 use crate::error::{Code, Error, Result};
+use crate::types::amount::decimal;
 
 /// How deep arrays and objects may nest in any message.
 pub const MAX_DEPTH: u8 = 32;
@@ -42,6 +45,11 @@ impl Verbatim {
     /// `gate_internal` when it cannot be written, which no type of this crate causes.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
         serde_json::to_string(value).map(|text| Self(text.into())).map_err(|_| Code::GateInternal.into())
+    }
+
+    /// Writes a message of ours.
+    pub(crate) fn message(message: &impl Message) -> Self {
+        Self(message.write().into())
     }
 
     /// Takes a text that was read strictly already.
@@ -117,7 +125,7 @@ pub fn read<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
     typed::whole(text).map_err(|(fault, at)| malformed(code, text, &fault, at))
 }
 
-/// Writes a message of ours.
+/// Writes a document of ours whose type derives its writing.
 pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
     // Only maps with keys that are not strings and failing `Serialize`s can fail here; this crate has neither.
     serde_json::to_string(value).unwrap_or_default()
@@ -135,9 +143,10 @@ pub fn check(text: &str, code: Code) -> Result<()> {
 /// What went wrong and where. A payment's text may hold a signature, so of a payment only the place is told.
 fn malformed(code: Code, text: &str, fault: &Fault, at: usize) -> Error {
     let before = text.get(..at).unwrap_or(text);
-    let line = before.split('\n').count();
-    let column = before.rsplit('\n').next().unwrap_or_default().len();
-    let place = format!("line {line} column {column}");
+    let count = |bytes: usize| decimal(u64::try_from(bytes).unwrap_or(u64::MAX));
+    let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
+    let column = before.bytes().rev().take_while(|byte| *byte != b'\n').count();
+    let place = ["line ", &count(line), " column ", &count(column)].concat();
     match code {
         Code::InvalidPayload => Error::new(code, place),
         _ => Error::new(code, [&fault.0, " at ", &place].concat()),

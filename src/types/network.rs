@@ -1,12 +1,12 @@
 //! Networks: CAIP-2 identifiers, and the names x402 version 1 used.
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::error::{Code, Error, Result};
+use crate::types::amount::decimal;
 
 /// A CAIP-2 network identifier such as `eip155:8453`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -58,7 +58,7 @@ impl Network {
 
     /// The EVM chain with this id.
     pub fn evm(chain_id: u64) -> Self {
-        Self(format!("eip155:{chain_id}"))
+        Self(["eip155:", &decimal(chain_id)].concat())
     }
 
     /// The network a version 1 name stands for.

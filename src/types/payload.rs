@@ -2,10 +2,8 @@
 
 use alloc::string::String;
 
-use serde::Serialize;
-
 use crate::error::{Code, Result};
-use crate::types::json::{self, Fields, Verbatim};
+use crate::types::json::{Fields, Message, Object, Verbatim};
 use crate::types::required::Version;
 
 /// A payment of either version, its scheme's payload not yet read.
@@ -18,26 +16,22 @@ pub enum PaymentPayload {
 }
 
 /// `PaymentPayload` of version 2. The field order is the reference's.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct PaymentPayloadV2 {
     /// 2.
     pub x402_version: u8,
     /// The scheme's payload.
     pub payload: Verbatim,
     /// The server's extensions, echoed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Verbatim>,
     /// The resource, echoed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<Verbatim>,
     /// The accepted offer, echoed to the byte.
     pub accepted: Verbatim,
 }
 
 /// `PaymentPayload` of version 1.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct PaymentPayloadV1 {
     /// 1.
     pub x402_version: u8,
@@ -90,12 +84,26 @@ impl PaymentPayload {
             Self::V1(payment) => &payment.payload,
         }
     }
+}
 
-    /// Writes the JSON of a payment.
-    pub fn write(&self) -> String {
+impl Message for PaymentPayload {
+    fn members(&self, to: &mut Object) {
+        to.number("x402Version", self.version().number().into());
         match self {
-            Self::V2(payment) => json::write(payment),
-            Self::V1(payment) => json::write(payment),
+            Self::V2(payment) => {
+                to.json("payload", payment.payload.as_str());
+                let echoed = [("extensions", &payment.extensions), ("resource", &payment.resource)];
+                for (key, value) in echoed {
+                    if let Some(value) = value {
+                        to.json(key, value.as_str());
+                    }
+                }
+                to.json("accepted", payment.accepted.as_str());
+            }
+            Self::V1(payment) => {
+                to.text("scheme", &payment.scheme).text("network", &payment.network);
+                to.json("payload", payment.payload.as_str());
+            }
         }
     }
 }

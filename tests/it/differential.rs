@@ -9,7 +9,7 @@ use serde_json::Value;
 use x402_core::error::Code;
 use x402_core::transport::http;
 use x402_core::types::amount::Amount;
-use x402_core::types::json::{self, MAX_DEPTH, Verbatim};
+use x402_core::types::json::{self, MAX_DEPTH, Message, Object, Verbatim};
 
 use crate::fuzzed::many;
 use crate::fuzzed::targets::Random;
@@ -274,4 +274,44 @@ fn s035_s036_s037_base64_has_one_text_for_one_value() {
     }
     assert!(taken > 1000, "{taken} taken: the test lost its aim");
     assert!(read(&"A".repeat(4097)).is_none());
+}
+
+/// Every way of writing, on texts that need escapes.
+struct Written<'a>(&'a str, u64, bool);
+
+impl Message for Written<'_> {
+    fn members(&self, to: &mut Object) {
+        let Self(text, number, flag) = *self;
+        to.text(text, text).number("number", number).flag("flag", flag).json("json", &json::quoted(text));
+        to.optional_text("some", flag.then_some(text)).optional_text("none", None);
+        let inner: &[Self] = if flag { &[Self(text, number, false), Self("", 0, false)] } else { &[] };
+        to.list("list", inner);
+    }
+}
+
+fn expected(Written(text, number, flag): &Written<'_>) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    let some = if *flag { format!(r#","some":{text}"#) } else { String::new() };
+    let inner = [Written(&serde_json::from_str::<String>(&text).unwrap(), *number, false), Written("", 0, false)]
+        .iter()
+        .filter(|_| *flag)
+        .map(expected)
+        .collect::<Vec<_>>()
+        .join(",");
+    format!(r#"{{{text}:{text},"number":{number},"flag":{flag},"json":{text}{some},"list":[{inner}]}}"#)
+}
+
+#[test]
+fn json_is_written_as_others_write_it() {
+    for character in (0..=0x2_ffff).filter_map(char::from_u32) {
+        let text = String::from(character);
+        assert_eq!(json::quoted(&text), serde_json::to_string(&text).unwrap(), "{character:?}");
+    }
+    for seed in 1..=2_000_u64.saturating_mul(many()) {
+        let mut random = Random::new(seed);
+        let text: String = (0..random.below(12)).map(|_| random.of(PIECES)).collect();
+        let number = *random.of(&[&0_u64, &1, &9, &10, &1_700_000_000, &u64::MAX]);
+        let written = Written(&text, number, random.below(2) == 0);
+        assert_eq!(written.write(), expected(&written), "seed {seed}");
+    }
 }

@@ -9,7 +9,7 @@ use x402_core::error::Code;
 use x402_core::evm::signature::SecretKey;
 use x402_core::facilitator::{self, Rules};
 use x402_core::types::facilitator::SettleResponse;
-use x402_core::types::json::Verbatim;
+use x402_core::types::json::{Message, Verbatim};
 use x402_core::types::required::{Offer, PaymentRequired, Version};
 
 use crate::support::{NOW, PAY_TO, PAYER_KEY, offer, requirements};
@@ -145,7 +145,7 @@ fn s288_version_1_is_paid_only_when_allowed() {
 #[test]
 fn what_is_signed_is_the_offer() {
     let intent = intent(&[requirements()]);
-    let document = intent.typed_data.to_json();
+    let document: Value = serde_json::from_str(&intent.typed_data.write()).unwrap();
     assert_eq!(document["primaryType"], "TransferWithAuthorization");
     assert_eq!(
         document["domain"],

@@ -8,7 +8,7 @@ use x402_core::scheme::exact::evm::{Payload, Terms, authorize};
 use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 use x402_core::transport::http;
-use x402_core::types::json::Verbatim;
+use x402_core::types::json::{Message, Verbatim};
 use x402_core::types::payload::PaymentPayload;
 use x402_core::types::required::{Offer, Version};
 use x402_core::types::time::UnixSeconds;
@@ -90,8 +90,7 @@ pub(crate) fn payment(requirements: &Value) -> Value {
     let authorization = authorize(&terms, key.address(), NOW, 600, [7; 32]).unwrap();
     let digest = authorization.typed_data(terms.domain).digest();
     let signature = key.sign(&digest).to_bytes().to_vec();
-    let payload = Payload { authorization, signature }.write().unwrap();
-    let payload: Value = serde_json::from_str(payload.as_str()).unwrap();
+    let payload: Value = serde_json::from_str(&Payload { authorization, signature }.write()).unwrap();
     json!({ "x402Version": 2, "payload": payload, "accepted": requirements })
 }
 

@@ -253,6 +253,7 @@ test("explain tells what would be paid and why not, without paying", async () =>
   const response = await fetch(seller.url);
   const accepted = await rich.explain(response);
   assert.deepEqual([accepted.wouldPay, accepted.chosen, accepted.offers[0].tokens], [true, 0, "0.01"]);
+  assert.equal(accepted.offers[0].maxTimeoutSeconds, offer().maxTimeoutSeconds);
   assert.equal(await response.text(), "{}");
   assert.equal((await rich.explain(new Response("free"))).wouldPay, false);
   assert.equal(wallet.signed.length + payments(seller).length, 0);

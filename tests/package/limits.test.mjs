@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import ts from "typescript";
 import * as x402 from "x402-wasm";
+import { initSync } from "../../pkg/wasm/x402_wasm.js";
 import { accepted, answering, asking, attempt, goods, raw, refused, unpaid } from "./lib/hostile.mjs";
 import { base64, offer, serve, terms } from "./lib/seller.mjs";
 import { counting, KEY } from "./lib/signer.mjs";
@@ -138,7 +139,33 @@ test("a wrapped fetch whose payer could not be made tries again with the next ca
 test("explain reads answers that are not fetch's own", async () => {
   const payer = await createPayer({ wallet: counting() });
   const told = await payer.explain({ status: 402, headers: new Headers({ "payment-required": base64(asking()) }) });
-  assert.deepEqual([told.wouldPay, told.offers.length], [false, 1]);
+  assert.deepEqual([told.wouldPay, told.offers.length, told.reason], [false, 1, "invalid_url"]);
+  assert.match(told.sentence, /does not say what it answers; explain its URL/);
+  const made = new Response("{}", { status: 402, headers: { "payment-required": base64(asking()) } });
+  assert.equal((await payer.explain(made)).sentence, told.sentence);
+});
+
+test("what a payment took is given back: the module's memory does not grow with their number", async () => {
+  const wants = (length) => unpaid(terms([offer({ description: "é\n".repeat(length) }), offer({ asset: "0x" })]));
+  let turn = 0;
+  const fetch = async (input, init) => {
+    const request = new Request(input, init);
+    turn += 1;
+    return (request.headers.has("payment-signature") ? goods("garbage") : wants((turn * 97) % 600))(request);
+  };
+  const payer = await createPayer({ wallet: { privateKey: KEY }, fetch });
+  const poor = await createPayer({ wallet: { privateKey: KEY }, fetch, policy: { maxPerPayment: "$0.001" } });
+  const many = async (count) => {
+    for (let call = 0; call < count; call += 1) {
+      assert.equal((await payer.fetch("https://api.example.com/data")).status, 200);
+      await assert.rejects(poor.fetch("https://api.example.com/data"), { code: "payer_nothing_acceptable" });
+      x402.localKey(KEY).free();
+    }
+    // What has been loaded already is handed out as it is.
+    return Object.values(initSync()).find((value) => value instanceof WebAssembly.Memory).buffer.byteLength;
+  };
+  const settled = await many(50);
+  assert.equal(await many(1500), settled);
 });
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");

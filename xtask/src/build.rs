@@ -2,6 +2,8 @@
 //!
 //! Cargo decides itself whether to compile; the later steps are skipped when what they read did not change.
 
+mod names;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,8 +27,8 @@ struct Module {
     /// The cargo profile, and features beyond the default ones.
     profile: &'static str,
     features: &'static str,
-    /// wasm-opt's level: size for what is downloaded, speed for what stays on a server.
-    level: &'static str,
+    /// What wasm-opt does: size for what is downloaded, speed for what stays on a server.
+    level: &'static [&'static str],
 }
 
 const PKG: Module = Module {
@@ -36,7 +38,9 @@ const PKG: Module = Module {
     folder: "pkg/wasm",
     profile: "pkg",
     features: "alone",
-    level: "-Oz",
+    // Twice, since it shrinks again. The first kilobyte is the end of the stack: no address wraps around to it, so
+    // offsets may be folded.
+    level: &["-Oz", "-Oz", "--low-memory-unused", "--strip-target-features", names::PASS],
 };
 
 const GATE: Module = Module {
@@ -46,7 +50,7 @@ const GATE: Module = Module {
     folder: "worker/build",
     profile: "gate",
     features: "",
-    level: "-O3",
+    level: &["-O3"],
 };
 
 /// What rustc's default for wasm32-unknown-unknown may use; wasm-opt refuses what it is not told about.
@@ -152,11 +156,12 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
 
     let recipe = fingerprint(&[
         &input,
-        module.level.as_bytes(),
+        module.level.concat().as_bytes(),
         FEATURES.concat().as_bytes(),
         &std::fs::read(root().join("Cargo.lock")).unwrap_or_default(),
         &std::fs::read(tools::node_modules().join("binaryen/package.json")).unwrap_or_default(),
         include_bytes!("build.rs"),
+        include_bytes!("build/names.rs"),
     ]);
     let made = |output: &Path, glue: &Path| -> Option<String> {
         Some(fingerprint(&[&std::fs::read(output).ok()?, &std::fs::read(glue).ok()?]))
@@ -170,7 +175,7 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
     generate(module, compiled, &raw)?;
     let unoptimized = raw.join(format!("{}_bg.wasm", module.stem));
     let optimized = raw.join("optimized.wasm");
-    optimize(module, &unoptimized, &optimized)?;
+    let report = optimize(module, &unoptimized, &optimized)?;
 
     // The folder is ours alone: what an earlier version generated must not linger in a package.
     if folder.exists() {
@@ -178,6 +183,10 @@ fn bind(module: &Module, compiled: &Path) -> Result<String> {
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
     join(module, &raw, &glue)?;
+    if module.level.contains(&names::PASS) {
+        let text = std::fs::read_to_string(&glue).context("the glue is not there to be renamed")?;
+        std::fs::write(&glue, names::shorten(&text, &report)?).context("the glue could not be renamed")?;
+    }
     let bytes = std::fs::read(&optimized).context("wasm-opt left no output")?;
     refuse_machine_paths(&bytes)?;
     std::fs::write(&output, &bytes).with_context(|| format!("{} could not be written", output.display()))?;
@@ -203,10 +212,11 @@ fn generate(module: &Module, compiled: &Path, folder: &Path) -> Result<()> {
         .with_context(|| format!("wasm-bindgen could not read {}", compiled.display()))
 }
 
-fn optimize(module: &Module, input: &Path, output: &Path) -> Result<()> {
+/// Returns what wasm-opt says.
+fn optimize(module: &Module, input: &Path, output: &Path) -> Result<String> {
     let mut command = tools::wasm_opt()?;
-    command.arg(input).arg("-o").arg(output).arg(module.level).args(FEATURES);
-    quietly(&mut command).context("wasm-opt refused the module").map(drop)
+    command.arg(input).arg("-o").arg(output).args(module.level).args(FEATURES);
+    quietly(&mut command).context("wasm-opt refused the module")
 }
 
 /// Makes the glue one file: crates may bring scripts of their own, which it imports from a folder `snippets`. Two files

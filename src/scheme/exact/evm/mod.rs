@@ -4,10 +4,8 @@ mod authorize;
 mod settle;
 mod verify;
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-
-use serde::Serialize;
 
 pub use authorize::authorize;
 pub use settle::{GAS_LIMIT, events, settled};
@@ -19,7 +17,7 @@ use crate::evm::eip712::Domain;
 use crate::evm::eip3009::Authorization;
 use crate::evm::hex;
 use crate::types::amount::Amount;
-use crate::types::json::{Fields, Verbatim};
+use crate::types::json::{Fields, Message, Object, Verbatim};
 use crate::types::required::PaymentRequirements;
 
 /// Bytes of a signature that are read. Keys sign with 65; contract wallets may need more.
@@ -107,23 +105,6 @@ pub struct Payload {
     pub signature: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct WirePayload {
-    authorization: Verbatim,
-    signature: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAuthorization {
-    from: Address,
-    to: Address,
-    value: Amount,
-    valid_after: Amount,
-    valid_before: Amount,
-    nonce: String,
-}
-
 /// Reads an authorization as it travels: amounts and times as decimal strings.
 ///
 /// # Errors
@@ -159,27 +140,23 @@ impl Payload {
         Ok(Self { authorization, signature })
     }
 
-    /// Writes the `payload` of a payment.
-    ///
-    /// # Errors
-    /// None that this type can cause.
-    pub fn write(&self) -> Result<Verbatim> {
-        let of = &self.authorization;
-        Verbatim::of(&WirePayload {
-            authorization: Verbatim::of(&WireAuthorization {
-                from: of.from,
-                to: of.to,
-                value: of.value,
-                valid_after: of.valid_after,
-                valid_before: of.valid_before,
-                nonce: hex::encode(&of.nonce),
-            })?,
-            signature: hex::encode(&self.signature),
-        })
-    }
-
     /// The payer's address, as messages name it.
     pub fn payer(&self) -> String {
-        self.authorization.from.to_string()
+        self.authorization.from.to_checksum()
+    }
+}
+
+impl Message for Payload {
+    fn members(&self, to: &mut Object) {
+        to.json("authorization", &self.authorization.write()).text("signature", &hex::encode(&self.signature));
+    }
+}
+
+impl Message for Authorization {
+    fn members(&self, to: &mut Object) {
+        to.text("from", &self.from.to_checksum()).text("to", &self.to.to_checksum());
+        to.text("value", &self.value.text());
+        to.text("validAfter", &self.valid_after.text()).text("validBefore", &self.valid_before.text());
+        to.text("nonce", &hex::encode(&self.nonce));
     }
 }
