@@ -107,7 +107,7 @@ fn settled(body: &str) -> bool {
     let again: Result<SettleResponse, Error> = json::read(&response.write(), Code::GateFacilitatorFault);
     assert_eq!(again.as_ref(), Ok(&response));
     let genuine = &genuine()[0];
-    match core::judge_settle(&genuine.checked, response.clone()) {
+    match core::judge_settle(&genuine.checked.transfer(), response.clone()) {
         Settlement::Settled(settled) => {
             assert_eq!(settled, response);
             assert!(settled.success && settled.network == "eip155:84532");

@@ -278,7 +278,7 @@ pub fn judge_settle(transfer: &Transfer, response: SettleResponse) -> Settlement
     }
 }
 
-const fn moved_perhaps(code: Code, transaction: &str) -> bool {
+fn moved_perhaps(code: Code, transaction: &str) -> bool {
     match code {
         Code::SettlementPending | Code::ExactEvmNonceUsed | Code::UnexpectedSettleError => true,
         Code::ExactEvmTransactionFailed => transaction.is_empty(),

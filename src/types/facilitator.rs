@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser};
 
 use crate::error::{Code, Result};
 use crate::types::amount::Amount;
@@ -74,6 +74,14 @@ pub struct SettleResponse {
     /// The amount that moved, where it may differ from the signed one.
     #[serde(default)]
     pub amount: Option<Amount>,
+}
+
+/// In what a gate keeps, as it is written to a payer.
+impl Serialize for SettleResponse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Verbatim::parse(&self.write(), Code::GateInternal).map_err(ser::Error::custom)?;
+        text.serialize(serializer)
+    }
 }
 
 impl SettleResponse {
