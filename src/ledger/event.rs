@@ -44,6 +44,8 @@ pub enum Event {
     Verified {
         /// The work this reports on.
         attempt: u32,
+        /// Whether the client is still there, as far as is known.
+        present: bool,
     },
     /// The payment was not verified, or nobody could say; the origin was not asked.
     Refused {

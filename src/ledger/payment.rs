@@ -125,7 +125,7 @@ impl Record {
     fn take(&mut self, event: &Event, now: UnixSeconds) -> Outcome {
         match event {
             Event::Claim { request, policy, straight, .. } => self.claim(request, *policy, *straight, now),
-            Event::Verified { attempt } => self.verified(*attempt, now),
+            Event::Verified { attempt, present } => self.verified(*attempt, *present, now),
             Event::Refused { attempt, reason } => self.refused(*attempt, reason),
             Event::Answered { attempt, status, charged, kept, present } if self.executes(*attempt) => {
                 if *charged {
@@ -167,7 +167,7 @@ impl Record {
             }
             (Money::Settled { settlement }, delivery) => {
                 let owed = *delivery == Delivery::Idle;
-                let again = self.repeatable && self.servings < SERVINGS && *delivery != Delivery::Lost;
+                let again = self.repeatable && self.servings < SERVINGS;
                 if self.attempt < ATTEMPTS && (owed || again) {
                     self.attempt = self.attempt.saturating_add(1);
                     return self.execute(now);
@@ -253,9 +253,13 @@ impl Record {
         attempt == self.attempt && matches!(self.money, Money::Settling { .. } | Money::Unknown { .. })
     }
 
-    fn verified(&mut self, attempt: u32, now: UnixSeconds) -> Outcome {
+    fn verified(&mut self, attempt: u32, present: bool, now: UnixSeconds) -> Outcome {
         if !self.verifies(attempt) || !matches!(self.delivery, Delivery::Claimed { .. }) {
             return Outcome::Stale;
+        }
+        if !present {
+            self.delivery = Delivery::Idle;
+            return Outcome::Done;
         }
         if self.expires <= now {
             return self.fail(Code::ExactEvmValidBefore.as_str(), false);

@@ -145,18 +145,18 @@ impl World {
             // Another hand was faster: the transfer is there, and that is what counts.
             return reply(Event::Settled { settlement: proof(id) });
         }
-        if case.cancelled || time >= case.expires || luck < 6 {
+        if case.cancelled || time >= case.expires || luck < 5 {
             return reply(failed());
         }
         match luck {
-            6..14 => reply(Event::Unsent { attempt, reason: "away".into() }),
-            14..19 => reply(unknown()),
+            5..17 => reply(Event::Unsent { attempt, reason: "away".into() }),
+            17..20 => reply(unknown()),
             _ => {
                 case.handed += 1;
                 case.held = luck < 40;
                 case.pending = !case.held;
                 match luck {
-                    19..30 => reply(unknown()),
+                    20..30 => reply(unknown()),
                     30..36 => Ok(None),
                     50..60 if lies => {
                         case.lied = true;
@@ -184,6 +184,9 @@ impl World {
                         self.write(id, &Event::Tick);
                     }
                     Chore::Settle => {
+                        if record.settle != Settle::Optimistic {
+                            return violated(format!("I2: #{id} is charged and nobody waits for it"));
+                        }
                         self.tell(id, &Event::SettleStarted, None);
                     }
                     Chore::Reconcile => self.reconcile(id, attempt)?,

@@ -89,7 +89,7 @@ impl World {
                 worker.verified |= good;
                 worker.step = match (good, straight) {
                     (true, true) => Step::Ask(attempt),
-                    (true, false) => Step::Report(Event::Verified { attempt }),
+                    (true, false) => Step::Report(Event::Verified { attempt, present: worker.present }),
                     (false, _) => Step::Report(self.mutant.refusal(attempt)),
                 };
                 Ok(())
@@ -137,18 +137,21 @@ impl World {
             return Ok(());
         }
         let mut outcome = self.tell(id, &event, content);
-        let gone = matches!(event, Event::Answered { present: false, .. });
-        if gone && matches!(outcome, Outcome::Settle(_) | Outcome::Deliver(None)) && content.is_some() {
+        let gone = matches!(
+            event,
+            Event::Answered { present: false, charged: true, .. } | Event::Verified { present: false, .. }
+        );
+        if gone && matches!(outcome, Outcome::Settle(_) | Outcome::Deliver(None)) {
             return violated(format!("I2: #{id} is charged for an answer that nobody waits for"));
         }
         if (3..6).contains(&luck) {
             let again = self.tell(id, &event, content);
             outcome = if luck == 3 { again } else { outcome };
         }
-        if (6..12).contains(&luck) {
+        if (6..16).contains(&luck) {
             self.late.push((id, event, content));
         }
-        if (12..15).contains(&luck) {
+        if (16..19).contains(&luck) {
             worker.step = Step::Over;
             return Ok(());
         }

@@ -85,7 +85,7 @@ impl Mutant {
     /// What is reported of a payment that was refused.
     pub(crate) fn refusal(self, attempt: u32) -> Event {
         match self {
-            Self::RefusedIsVerified => Event::Verified { attempt },
+            Self::RefusedIsVerified => Event::Verified { attempt, present: true },
             _ => Event::Refused { attempt, reason: "refused".into() },
         }
     }
@@ -141,7 +141,7 @@ fn before(mutant: Mutant, record: Option<&mut Record>, event: &mut Event, now: U
         (Mutant::IgnoreRequest, Event::Claim { request, .. }) => *request = record.request,
         (
             Mutant::IgnoreAttempt,
-            Event::Verified { attempt }
+            Event::Verified { attempt, .. }
             | Event::Refused { attempt, .. }
             | Event::Answered { attempt, .. }
             | Event::OriginFailed { attempt, .. }

@@ -4,7 +4,7 @@ use x402_core::ledger::alarm::{Chore, due};
 use x402_core::ledger::event::{Event, Policy, RequestHash};
 use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::payment::{ATTEMPTS, LEASE, SERVINGS, replay};
-use x402_core::ledger::record::{Delivery, Money, Record, Settle};
+use x402_core::ledger::record::{Delivery, Money, Record, Settle, State};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
 use x402_core::types::time::UnixSeconds;
@@ -91,6 +91,11 @@ impl Case {
         }
     }
 
+    /// Whether the record says that it settled and that its request can still be answered for the first time.
+    fn is_owed(&self) -> bool {
+        self.record.as_ref().is_some_and(|of| of.state() == State::Owed && of.attempt < ATTEMPTS)
+    }
+
     /// Whether the record says that its outcome is open.
     pub(crate) fn is_open(&self) -> bool {
         self.record.as_ref().is_some_and(|of| matches!(of.money, Money::Settling { .. } | Money::Unknown { .. }))
@@ -171,10 +176,10 @@ impl World {
             28..36 => self.pass_time(),
             36..40 => self.crash(),
             40..42 => self.evict(),
-            42..46 => self.deliver_late()?,
-            46..48 => self.meddle(),
-            48..50 => self.drop_answer(),
-            50..70 => self.step_settler()?,
+            42..50 => self.deliver_late()?,
+            50..52 => self.meddle(),
+            52..54 => self.drop_answer(),
+            54..72 => self.step_settler()?,
             _ => self.step_worker()?,
         }
         Ok(())
@@ -351,7 +356,7 @@ impl World {
             let attempt = match self.write(id, &retry) {
                 Outcome::Execute(attempt) if settled && !unsafe_lost => attempt,
                 Outcome::Replay(Some(_)) if settled && self.cases[id].kept.is_some() => return Ok(()),
-                Outcome::ReceiptOnly(_) if settled => return Ok(()),
+                Outcome::ReceiptOnly(_) if settled && !self.cases[id].is_owed() => return Ok(()),
                 Outcome::Spent(_) | Outcome::Abandoned if !settled => return Ok(()),
                 other => {
                     let story = format!("#{id} is {had:?}, settled: {settled}, and its retry is answered {other:?}");
