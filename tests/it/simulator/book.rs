@@ -6,8 +6,9 @@ use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::record::{Money, Record, Settle};
 use x402_core::types::time::UnixSeconds;
 
+use super::case::Content;
 use super::mutant::apply_with;
-use super::world::{Content, World, proof};
+use super::world::{World, proof};
 use super::{Checked, violated};
 
 /// Where a settlement stands.

@@ -3,7 +3,8 @@
 use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
 
-use super::world::{Content, World};
+use super::case::Content;
+use super::world::World;
 use super::{Checked, violated};
 
 /// Where a worker stands.

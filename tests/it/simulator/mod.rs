@@ -5,6 +5,7 @@
 //! `cargo xtask simulate gate` runs it at any length.
 
 pub(crate) mod book;
+pub(crate) mod case;
 pub(crate) mod gate;
 pub(crate) mod mutant;
 pub(crate) mod world;
