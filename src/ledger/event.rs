@@ -36,6 +36,8 @@ pub enum Event {
         amount: Amount,
         /// When the authorization ends on chain.
         expires: UnixSeconds,
+        /// Seconds that the worker gives the origin at most, for all of the answer that it reports.
+        patience: u64,
         /// Whether the worker goes on from verifying to the origin without a report in between. It saves a hop, and
         /// costs this: from the claim on the origin counts as asked. A settlement in advance always reports.
         straight: bool,

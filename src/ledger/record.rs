@@ -43,6 +43,8 @@ pub struct Record {
     pub amount: Amount,
     /// When the authorization ends on chain: it settles in blocks before this time only.
     pub expires: UnixSeconds,
+    /// Seconds that the origin has for its answer, before whoever waits for it counts as crashed.
+    pub patience: u64,
     /// The number of the last piece of work that was handed out. A report under another number comes from a worker that
     /// the record went on without.
     pub attempt: u32,

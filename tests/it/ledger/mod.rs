@@ -16,6 +16,7 @@ use x402_core::types::time::UnixSeconds;
 
 pub(super) const START: u64 = 1_800_000_000;
 pub(super) const END: u64 = START + 600;
+pub(super) const PATIENCE: u64 = 100;
 
 /// A book with one record: what it answers, and what it has on disk.
 #[derive(Default)]
@@ -76,6 +77,7 @@ impl Sale {
             policy: self.policy,
             amount: Amount::from(10_000_u64),
             expires: UnixSeconds(END),
+            patience: PATIENCE,
             straight: self.straight,
         }
     }

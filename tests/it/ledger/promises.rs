@@ -69,15 +69,16 @@ fn i3_one_authorization_is_one_request_one_execution_one_settlement() {
 
 #[test]
 fn i3_a_crash_repeats_only_what_may_be_repeated() {
-    let late = LEASE + 2;
     for (repeatable, straight) in [(false, false), (true, false), (false, true), (true, true)] {
         let sale = Sale { repeatable, straight, ..SALE };
         let mut book = Book::default();
-        let first = if straight { Outcome::VerifyThenExecute(1) } else { Outcome::Verify(1) };
+        let (first, lease) =
+            if straight { (Outcome::VerifyThenExecute(1), LEASE + PATIENCE) } else { (Outcome::Verify(1), LEASE) };
+        let late = lease + 1;
         assert_eq!(book.at(0, &sale.claim()), first);
-        assert_eq!(book.at(LEASE, &sale.claim()), Outcome::Busy(1));
+        assert_eq!(book.at(lease, &sale.claim()), Outcome::Busy(1));
         if straight {
-            assert_eq!(book.at(LEASE, &VERIFIED), Outcome::Stale, "nobody waits for that word");
+            assert_eq!(book.at(lease, &VERIFIED), Outcome::Stale, "nobody waits for that word");
         }
         match (straight, repeatable) {
             // The origin was not asked, or may be asked again.
@@ -88,6 +89,13 @@ fn i3_a_crash_repeats_only_what_may_be_repeated() {
         if straight && !repeatable {
             assert_eq!(book.state(), State::Abandoned);
         }
+    }
+    for (repeatable, outcome) in [(false, Outcome::Abandoned), (true, Outcome::Verify(2))] {
+        let sale = Sale { repeatable, ..SALE };
+        let mut book = Book::executing(&sale);
+        assert_eq!(book.at(1 + PATIENCE, &sale.claim()), Outcome::Busy(1));
+        assert_eq!(book.at(2 + PATIENCE, &sale.claim()), outcome);
+        assert_eq!(book.at(3 + PATIENCE, &answered(1)), Outcome::Stale);
     }
     let mut book = Book::executing(&SALE);
     assert_eq!(book.at(2, &Event::OriginFailed { attempt: 1, asked: true }), Outcome::Abandoned);
@@ -104,8 +112,8 @@ fn a_lease_of_a_clock_that_was_wrong_does_not_last() {
     assert_eq!(book.at(3_600, &SALE.claim()), Outcome::Released(Code::ExactEvmValidBefore.as_str().into()));
     assert!(book.0.is_none(), "what has ended is not written down");
     assert_eq!(book.at(500, &SALE.claim()), Outcome::Verify(1));
-    assert_eq!(book.at(420, &SALE.claim()), Outcome::Busy(5));
-    assert_eq!(book.at(0, &SALE.claim()), Outcome::Verify(2));
+    assert_eq!(book.at(340, &SALE.claim()), Outcome::Busy(5));
+    assert_eq!(book.at(339, &SALE.claim()), Outcome::Verify(2));
 }
 
 #[test]
@@ -214,10 +222,10 @@ fn paid_in_advance_an_answer_is_owed_until_it_is_given() {
 fn a_settlement_in_advance_that_was_given_up_waiting_for_is_served_on_retry() {
     let (mut book, sale) = (Book::default(), Sale { policy: Policy::Before, straight: true, ..SALE });
     assert_eq!(book.at(0, &sale.claim()), Outcome::Verify(1), "a settlement in advance always reports");
-    assert_eq!(book.at(80, &VERIFIED), Outcome::Settle(1));
+    assert_eq!(book.at(50, &VERIFIED), Outcome::Settle(1));
     assert_eq!(book.at(100, &sale.claim()), Outcome::Pending(String::new()));
     let mut patient = Book(book.0.clone());
-    assert_eq!(patient.at(160, &settled()), Outcome::Execute(1));
+    assert_eq!(patient.at(110, &settled()), Outcome::Execute(1));
     assert_eq!(book.at(101, &unknown(1)), Outcome::Pending("0xabc".into()));
     assert_eq!(
         book.at(102, &Event::SettleUnknown { attempt: 1, transaction: String::new() }),

@@ -36,8 +36,17 @@ impl World {
             let state = next.as_ref().map(|of| format!("{:?} {:?}", of.delivery, of.money));
             format!("#{id} {event:?} -> {outcome:?}; {}", state.unwrap_or_else(|| "unchanged".into()))
         });
+        self.tally.conflicts += u64::from(outcome == Outcome::Conflict);
         if let Some(next) = next {
-            self.cases[id].record = Some(next);
+            let old = self.cases[id].record.replace(next);
+            let new = self.cases[id].record.as_ref();
+            let unknown = |of: &Record| matches!(of.money, Money::Unknown { .. });
+            self.tally.doubted += u64::from(new.is_some_and(unknown) && !old.as_ref().is_some_and(unknown));
+            if let (Some(old), Some(new)) = (&old, new)
+                && (new.log.len() < old.log.len() || new.log.first() != old.log.first())
+            {
+                self.forgotten = Some(id);
+            }
         }
         outcome
     }
@@ -70,6 +79,7 @@ impl World {
     /// The book is evicted: its memory is gone, its disk is not. Started again, it may doubt at once what was under way.
     pub(crate) fn evict(&mut self) {
         self.note(|| "the book is evicted".into());
+        self.tally.crashes += 1;
         self.settlers.clear();
         self.workers.retain(|worker| !worker.waits());
         for case in &mut self.cases {

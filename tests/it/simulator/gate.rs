@@ -59,6 +59,7 @@ impl World {
             self.workers[at].present = false;
         } else {
             let worker = self.workers.swap_remove(at);
+            self.tally.crashes += 1;
             self.note(|| format!("#{} loses the worker at {:?}", worker.id, worker.step));
         }
     }

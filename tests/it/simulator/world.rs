@@ -13,11 +13,13 @@ use super::book::Settler;
 use super::case::{Case, Content, VALIDITY};
 use super::gate::Worker;
 use super::mutant::Mutant;
-use super::{Checked, Rng, violated};
+use super::{Checked, Rng, Tally, violated};
 
 /// Authorizations in one schedule, all of one payer, and what each is worth.
 const AUTHORIZATIONS: usize = 3;
 pub(crate) const AMOUNT: u64 = 10;
+/// Seconds that a worker gives the origin.
+const PATIENCE: u64 = 30;
 pub(super) const START: u64 = 100_000;
 /// Turns before everything is brought to its end.
 const TURNS: usize = 70;
@@ -41,6 +43,9 @@ pub(crate) struct World {
     pub(crate) serial: u32,
     /// The end has begun: nothing new goes wrong.
     pub(crate) calm: bool,
+    pub(crate) tally: Tally,
+    /// A write that lost what was written before.
+    pub(crate) forgotten: Option<usize>,
 }
 
 impl World {
@@ -63,6 +68,8 @@ impl World {
             late: Vec::new(),
             serial: 0,
             calm: false,
+            tally: Tally::default(),
+            forgotten: None,
         }
     }
 
@@ -106,7 +113,7 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        self.time += if self.rng.percent(8) { LEASE + 1 } else { self.rng.below(8) };
+        self.time += if self.rng.percent(8) { LEASE + 1 + self.rng.below(2) * PATIENCE } else { self.rng.below(8) };
         if self.rng.percent(10) {
             let (sign, jump) = (self.rng.percent(50), self.rng.below(301).cast_signed());
             self.skew = if sign { jump } else { -jump };
@@ -148,6 +155,9 @@ impl World {
 
     /// What is to be promised at every moment.
     fn check(&self) -> Checked {
+        if let Some(id) = self.forgotten {
+            return violated(format!("I6: #{id} lost a part of its log"));
+        }
         for (id, case) in self.cases.iter().enumerate() {
             if case.handed > 1 {
                 return violated(format!("I3: #{id} was handed over for settlement twice"));
@@ -169,6 +179,7 @@ impl World {
     pub(crate) fn delivered(&mut self, id: usize, content: Option<Content>, request: u8, verified: bool) -> Checked {
         let Some(content) = content else { return violated(format!("I6: #{id} is answered and nothing is kept")) };
         self.note(|| format!("#{id} delivers {content:?}"));
+        self.tally.delivered += 1;
         let case = &mut self.cases[id];
         if content.request != request {
             return violated(format!("I3: #{id} paid for request {} and got {}", request, content.request));
@@ -207,6 +218,7 @@ impl World {
             },
             amount: Amount::from(AMOUNT),
             expires: UnixSeconds(case.expires),
+            patience: PATIENCE,
             straight,
         }
     }
@@ -230,7 +242,7 @@ impl World {
             }
             self.workers.clear();
             self.mine();
-            self.time += if round == 3 { VALIDITY + 400 } else { LEASE + 310 };
+            self.time += if round == 3 { VALIDITY + 400 } else { LEASE + PATIENCE + 310 };
             self.alarm()?;
             self.check()?;
         }
@@ -257,6 +269,8 @@ impl World {
         }
         let (case, record) = (&self.cases[id], self.cases[id].record.as_ref().unwrap_or(&record));
         let settled = matches!(record.money, Money::Settled { .. });
+        self.tally.settled += u64::from(settled);
+        self.tally.failed += u64::from(matches!(record.money, Money::Failed { .. }));
         if settled != case.moved.is_some() && (settled || !case.preempted) {
             return violated(format!("I4: #{id} moved: {:?}, the record says {:?}", case.moved, record.money));
         }
