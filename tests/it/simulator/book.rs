@@ -128,7 +128,7 @@ impl World {
                 }
             }
             Stage::Reply(event) => {
-                if !self.calm && self.rng.percent(25) {
+                if !self.calm && self.rng.percent(40) {
                     self.late.push((id, event.clone(), None));
                 }
                 let outcome = self.tell(id, &event, None);

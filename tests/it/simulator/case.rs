@@ -54,10 +54,9 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(super) fn new(rng: &mut Rng) -> Self {
-        let settle = [Settle::After, Settle::Before, Settle::Optimistic, Settle::Optimistic];
+    pub(super) fn new(rng: &mut Rng, settle: Settle) -> Self {
         Self {
-            settle: rng.place(&settle).map_or(Settle::After, |at| settle[at]),
+            settle,
             repeatable: rng.percent(50),
             expires: START + VALIDITY,
             record: None,

@@ -115,8 +115,8 @@ impl World {
         if case.worked > 0 && !case.repeatable {
             return violated(format!("I3: #{id} executed an unsafe request twice"));
         }
-        let (said, failed) = (luck < 76, (76..86).contains(&luck));
-        let begun = said || luck >= 92;
+        let (said, failed) = (luck < 66, (66..84).contains(&luck));
+        let begun = said || luck >= 91;
         case.worked += u32::from(begun);
         case.answered |= said;
         let present = worker.present;

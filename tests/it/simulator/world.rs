@@ -51,7 +51,15 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mutant: Mutant, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let cases = (0..AUTHORIZATIONS).map(|_| Case::new(&mut rng)).collect();
+        // Half of the schedules are of one policy, so that its payments meet each other.
+        let policies = [Settle::After, Settle::Before, Settle::Optimistic];
+        let any = |rng: &mut Rng| rng.place(&policies).map_or(Settle::After, |at| policies[at]);
+        let only = if rng.percent(50) { Some(any(&mut rng)) } else { None };
+        let mut case = || {
+            let settle = only.unwrap_or_else(|| any(&mut rng));
+            Case::new(&mut rng, settle)
+        };
+        let cases = (0..AUTHORIZATIONS).map(|_| case()).collect();
         let bound = rng.below(3) * AMOUNT;
         let lies = rng.percent(10);
         Self {
@@ -104,9 +112,9 @@ impl World {
             36..40 => self.crash(),
             40..42 => self.evict(),
             42..50 => self.deliver_late()?,
-            50..52 => self.meddle(),
-            52..54 => self.drop_answer(),
-            54..72 => self.step_settler()?,
+            50..53 => self.meddle(),
+            53..55 => self.drop_answer(),
+            55..73 => self.step_settler()?,
             _ => self.step_worker()?,
         }
         Ok(())
