@@ -42,7 +42,7 @@
 //!   authorization's end, or by [`Unsent`](event::Event::Unsent) from one who cannot be wrong; never by a clock of ours.
 //! - [`Outcome::Spent`](outcome::Outcome::Spent) and `Abandoned` are promises: this payment is not charged any more. Whoever
 //!   hears them may pay anew.
-//! - The log is the record: [`payment::replay`] makes it again, [`payment::states`] tells it as a story. What changes nothing
+//! - The log is the record: [`log::replay`] makes it again, [`log::states`] tells it as a story. What changes nothing
 //!   is not written down, so that a thousand copies cost no disk.
 //!
 //! # How a durable object uses it
@@ -68,6 +68,7 @@
 
 pub mod alarm;
 pub mod event;
+pub mod log;
 pub mod outcome;
 pub mod payment;
 pub mod record;

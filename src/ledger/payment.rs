@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::error::Code;
 use crate::ledger::event::{Entry, Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
-use crate::ledger::record::{Delivery, FORMAT, Money, Record, Settle, State};
+use crate::ledger::record::{Delivery, FORMAT, Money, Record, Settle};
 use crate::types::facilitator::SettleResponse;
 use crate::types::time::UnixSeconds;
 
@@ -43,21 +43,6 @@ pub fn apply(record: Option<&Record>, event: &Event, now: UnixSeconds) -> (Optio
         next.log.push(Entry { at: now, event: event.clone() });
     }
     (Some(next), outcome)
-}
-
-/// Replays a log to the record it describes.
-pub fn replay(log: &[Entry]) -> Option<Record> {
-    log.iter().fold(None, |record, entry| apply(record.as_ref(), &entry.event, entry.at).0.or(record))
-}
-
-/// The state after each entry of a log: with its cause beside it, the story of a payment.
-pub fn states(log: &[Entry]) -> Vec<State> {
-    let mut record: Option<Record> = None;
-    let step = |entry: &Entry| {
-        record = apply(record.as_ref(), &entry.event, entry.at).0.or_else(|| record.take());
-        record.as_ref().map(Record::state)
-    };
-    log.iter().filter_map(step).collect()
 }
 
 fn first(event: &Event, now: UnixSeconds) -> (Option<Record>, Outcome) {

@@ -142,13 +142,15 @@ pub const fn status_of(code: Code) -> u16 {
         Code::GateNotFound | Code::GateAmbiguousPath => 404,
         Code::GateMethodNotAllowed => 405,
         Code::DuplicatePayment => 409,
+        Code::LedgerAnswerGone => 410,
         Code::TooLarge => 431,
         Code::GateInternal | Code::GateConfig => 500,
-        Code::GateOriginFailed | Code::GateFacilitatorFault => 502,
+        Code::GateOriginFailed | Code::GateFacilitatorFault | Code::LedgerAbandoned | Code::LedgerOwed => 502,
         Code::GateFacilitatorUnavailable
         | Code::GateChainFault
         | Code::FacilitatorRelayerUnavailable
         | Code::FacilitatorFeeCap
+        | Code::LedgerFormat
         | Code::SettlementPending
         | Code::UnexpectedVerifyError
         | Code::UnexpectedSettleError => 503,

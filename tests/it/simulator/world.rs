@@ -2,8 +2,9 @@
 
 use x402_core::ledger::alarm::{Chore, due};
 use x402_core::ledger::event::{Event, Policy, RequestHash};
+use x402_core::ledger::log::replay;
 use x402_core::ledger::outcome::Outcome;
-use x402_core::ledger::payment::{ATTEMPTS, LEASE, SERVINGS, replay};
+use x402_core::ledger::payment::{ATTEMPTS, LEASE, SERVINGS};
 use x402_core::ledger::record::{Delivery, Money, Record, Settle};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
