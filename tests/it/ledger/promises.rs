@@ -166,6 +166,7 @@ fn what_has_ended_is_not_begun() {
     book.at(590, &SALE.claim());
     book.at(591, &VERIFIED);
     assert_eq!(book.at(600, &answered(1)), spent(Code::ExactEvmValidBefore));
+    assert_eq!((&book.record().delivery, due(book.record(), None).1), (&Delivery::Lost, Chore::Forget));
     assert_eq!(book.at(601, &settled()), Outcome::Stale);
     let mut book = Book::executing(&SALE);
     book.at(2, &refused_by_origin(1));
@@ -227,6 +228,7 @@ fn a_settlement_in_advance_that_was_given_up_waiting_for_is_served_on_retry() {
     let mut patient = Book(book.0.clone());
     assert_eq!(patient.at(110, &settled()), Outcome::Execute(1));
     assert_eq!(book.at(101, &unknown(1)), Outcome::Pending("0xabc".into()));
+    assert_eq!(book.record().delivery, Delivery::Idle, "nobody waits any more");
     assert_eq!(
         book.at(102, &Event::SettleUnknown { attempt: 1, transaction: String::new() }),
         Outcome::Pending("0xabc".into())
