@@ -132,16 +132,10 @@ export class Book extends DurableObject {
 
   #call(work) {
     return call(this.env, () => {
-      if (!this.#open) gate.book_open(this.ctx);
+      if (!this.#open) this.#ring(gate.book_open(this.ctx));
       this.#open = true;
       return work();
     });
-  }
-
-  /** Hands on what the module said, and sees to the alarm. */
-  #said([text, body, due]) {
-    this.#ring(due);
-    return [text, body];
   }
 
   #ring(due) {
@@ -153,12 +147,23 @@ export class Book extends DurableObject {
   /** Claims a payment for a request. */
   async claim(key, claim) {
     const until = Date.now() + PATIENCE;
+    const { env, ctx } = this;
     for (;;) {
       const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
-      const said = this.#call(() => gate.book_claim(this.ctx, claim, last));
-      if (said !== undefined) return this.#said(said);
+      const said = await wait(this.#call(() => gate.book_claim(ctx, env, claim, last)));
+      const [text, body, due, passing] = said;
+      this.#ring(due);
+      if (!passing) {
+        this.#news(key);
+        return [text, body];
+      }
       await this.#change(key, until - Date.now());
     }
+  }
+
+  /** Lets those go on who wait for another word on a payment. */
+  #news(key) {
+    for (const end of [...(this.#waiting.get(key) ?? [])]) end();
   }
 
   /** Ends when there is news of a payment, or after some milliseconds. */
@@ -183,8 +188,11 @@ export class Book extends DurableObject {
   report(key, report, body) {
     const { env, ctx } = this;
     const done = wait(this.#call(() => gate.book_report(ctx, env, report, body)))
-      .then((said) => this.#said(said))
-      .finally(() => [...(this.#waiting.get(key) ?? [])].forEach((end) => end()));
+      .then(([text, kept, due]) => {
+        this.#ring(due);
+        return [text, kept];
+      })
+      .finally(() => this.#news(key));
     // What began comes to its end, whether or not somebody still waits for it.
     ctx.waitUntil(done.catch(() => {}));
     return done;
@@ -195,5 +203,6 @@ export class Book extends DurableObject {
     this.#rings = Infinity;
     const { env, ctx } = this;
     this.#ring(await wait(this.#call(() => gate.book_alarm(ctx, env))));
+    for (const key of [...this.#waiting.keys()]) this.#news(key);
   }
 }

@@ -36,6 +36,8 @@ pub enum Event {
         amount: Amount,
         /// When the authorization ends on chain.
         expires: UnixSeconds,
+        /// Seconds that the worker gives the origin at most, for all of the answer that it reports.
+        patience: u64,
         /// Whether the worker goes on from verifying to the origin without a report in between. It saves a hop, and
         /// costs this: from the claim on the origin counts as asked. A settlement in advance always reports.
         straight: bool,
@@ -44,6 +46,8 @@ pub enum Event {
     Verified {
         /// The work this reports on.
         attempt: u32,
+        /// Whether the client is still there, as far as is known.
+        present: bool,
     },
     /// The payment was not verified, or nobody could say; the origin was not asked.
     Refused {

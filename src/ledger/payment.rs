@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use crate::error::Code;
 use crate::ledger::event::{Entry, Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
-use crate::ledger::record::{Delivery, FORMAT, Money, Record, Settle, State};
+use crate::ledger::record::{Delivery, FORMAT, Money, Record, Settle};
 use crate::types::facilitator::SettleResponse;
 use crate::types::time::UnixSeconds;
 
-/// Seconds a worker may take for one piece of work before it counts as crashed.
-pub const LEASE: u64 = 90;
+/// Seconds that a verification or a settlement may take before whoever does it counts as crashed. An origin has as long as
+/// its claim says.
+pub const LEASE: u64 = 60;
 /// How much work is handed out to those who present one payment; it bounds the log too.
 pub const ATTEMPTS: u32 = 32;
 /// How many answers of the origin one payment buys, where its answer is too large to be kept and safe to fetch again.
@@ -44,23 +45,8 @@ pub fn apply(record: Option<&Record>, event: &Event, now: UnixSeconds) -> (Optio
     (Some(next), outcome)
 }
 
-/// Replays a log to the record it describes.
-pub fn replay(log: &[Entry]) -> Option<Record> {
-    log.iter().fold(None, |record, entry| apply(record.as_ref(), &entry.event, entry.at).0.or(record))
-}
-
-/// The state after each entry of a log: with its cause beside it, the story of a payment.
-pub fn states(log: &[Entry]) -> Vec<State> {
-    let mut record: Option<Record> = None;
-    let step = |entry: &Entry| {
-        record = apply(record.as_ref(), &entry.event, entry.at).0.or_else(|| record.take());
-        record.as_ref().map(Record::state)
-    };
-    log.iter().filter_map(step).collect()
-}
-
 fn first(event: &Event, now: UnixSeconds) -> (Option<Record>, Outcome) {
-    let &Event::Claim { request, repeatable, policy, amount, expires, straight } = event else {
+    let &Event::Claim { request, repeatable, policy, amount, expires, patience, straight } = event else {
         return (None, Outcome::Stale);
     };
     // No record, so no promise either: with a better clock the same payment may still be good.
@@ -74,6 +60,7 @@ fn first(event: &Event, now: UnixSeconds) -> (Option<Record>, Outcome) {
         settle: policy.settle(amount),
         amount,
         expires,
+        patience,
         attempt: 0,
         servings: 0,
         delivery: Delivery::Idle,
@@ -83,11 +70,6 @@ fn first(event: &Event, now: UnixSeconds) -> (Option<Record>, Outcome) {
     let outcome = record.begin(straight, now);
     record.log.push(Entry { at: now, event: event.clone() });
     (Some(record), outcome)
-}
-
-/// Whether a lease has run out. One that ends much later than any lease can was given under a clock that was wrong.
-const fn over(lease: UnixSeconds, now: UnixSeconds) -> bool {
-    lease.0 < now.0 || lease.since(now) > LEASE.saturating_mul(2)
 }
 
 impl Record {
@@ -103,20 +85,26 @@ impl Record {
             settle: self.settle,
             amount: self.amount,
             expires: self.expires,
+            patience: self.patience,
             attempt: self.attempt,
             servings: self.servings,
         }
+    }
+
+    /// Whether a lease has run out. One that ends much later than any can was given under a clock that was wrong.
+    const fn is_over(&self, lease: UnixSeconds, now: UnixSeconds) -> bool {
+        lease.0 < now.0 || lease.since(now) > self.patience.saturating_add(LEASE).saturating_add(LEASE)
     }
 
     /// Lets leases run out; whether one did. What may have been done under it decides what follows.
     fn lapse(&mut self, now: UnixSeconds) -> bool {
         let (delivery, money) = (self.delivery.clone(), self.money.clone());
         match delivery {
-            Delivery::Claimed { lease } if over(lease, now) => self.delivery = Delivery::Idle,
-            Delivery::Executing { lease } if over(lease, now) => self.delivery = self.unanswered(true),
+            Delivery::Claimed { lease } if self.is_over(lease, now) => self.delivery = Delivery::Idle,
+            Delivery::Executing { lease } if self.is_over(lease, now) => self.delivery = self.unanswered(true),
             _ => {}
         }
-        if matches!(money, Money::Settling { lease } if over(lease, now)) {
+        if matches!(money, Money::Settling { lease } if self.is_over(lease, now)) {
             self.doubt(String::new());
         }
         self.delivery != delivery || self.money != money
@@ -124,8 +112,10 @@ impl Record {
 
     fn take(&mut self, event: &Event, now: UnixSeconds) -> Outcome {
         match event {
-            Event::Claim { request, policy, straight, .. } => self.claim(request, *policy, *straight, now),
-            Event::Verified { attempt } => self.verified(*attempt, now),
+            Event::Claim { request, policy, patience, straight, .. } => {
+                self.claim(request, *policy, *patience, *straight, now)
+            }
+            Event::Verified { attempt, present } => self.verified(*attempt, *present, now),
             Event::Refused { attempt, reason } => self.refused(*attempt, reason),
             Event::Answered { attempt, status, charged, kept, present } if self.executes(*attempt) => {
                 if *charged {
@@ -148,7 +138,14 @@ impl Record {
         }
     }
 
-    fn claim(&mut self, request: &RequestHash, policy: Policy, straight: bool, now: UnixSeconds) -> Outcome {
+    fn claim(
+        &mut self,
+        request: &RequestHash,
+        policy: Policy,
+        patience: u64,
+        straight: bool,
+        now: UnixSeconds,
+    ) -> Outcome {
         if self.request != *request {
             return Outcome::Conflict;
         }
@@ -167,7 +164,7 @@ impl Record {
             }
             (Money::Settled { settlement }, delivery) => {
                 let owed = *delivery == Delivery::Idle;
-                let again = self.repeatable && self.servings < SERVINGS && *delivery != Delivery::Lost;
+                let again = self.repeatable && self.servings < SERVINGS;
                 if self.attempt < ATTEMPTS && (owed || again) {
                     self.attempt = self.attempt.saturating_add(1);
                     return self.execute(now);
@@ -184,6 +181,7 @@ impl Record {
                 }
                 // Nothing of the last try is left: what others owe by now decides anew.
                 self.settle = policy.settle(self.amount);
+                self.patience = patience;
                 self.begin(straight, now)
             }
         }
@@ -201,7 +199,7 @@ impl Record {
         }
         let lease = now.plus(LEASE);
         if straight && self.settle != Settle::Before {
-            self.delivery = Delivery::Executing { lease };
+            self.delivery = Delivery::Executing { lease: lease.plus(self.patience) };
             return Outcome::VerifyThenExecute(self.attempt);
         }
         self.delivery = Delivery::Claimed { lease };
@@ -209,7 +207,7 @@ impl Record {
     }
 
     fn execute(&mut self, now: UnixSeconds) -> Outcome {
-        self.delivery = Delivery::Executing { lease: now.plus(LEASE) };
+        self.delivery = Delivery::Executing { lease: now.plus(self.patience) };
         Outcome::Execute(self.attempt)
     }
 
@@ -253,9 +251,13 @@ impl Record {
         attempt == self.attempt && matches!(self.money, Money::Settling { .. } | Money::Unknown { .. })
     }
 
-    fn verified(&mut self, attempt: u32, now: UnixSeconds) -> Outcome {
+    fn verified(&mut self, attempt: u32, present: bool, now: UnixSeconds) -> Outcome {
         if !self.verifies(attempt) || !matches!(self.delivery, Delivery::Claimed { .. }) {
             return Outcome::Stale;
+        }
+        if !present {
+            self.delivery = Delivery::Idle;
+            return Outcome::Done;
         }
         if self.expires <= now {
             return self.fail(Code::ExactEvmValidBefore.as_str(), false);

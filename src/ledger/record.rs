@@ -43,6 +43,8 @@ pub struct Record {
     pub amount: Amount,
     /// When the authorization ends on chain: it settles in blocks before this time only.
     pub expires: UnixSeconds,
+    /// Seconds that the origin has for its answer, before whoever waits for it counts as crashed.
+    pub patience: u64,
     /// The number of the last piece of work that was handed out. A report under another number comes from a worker that
     /// the record went on without.
     pub attempt: u32,
@@ -144,6 +146,24 @@ pub enum State {
     Released,
     /// Nothing was charged, and its request must not be tried again.
     Abandoned,
+}
+
+impl State {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Verified => "verified",
+            Self::Served => "served",
+            Self::Settling => "settling",
+            Self::Unknown => "unknown",
+            Self::Settled => "settled",
+            Self::Owed => "owed",
+            Self::Failed => "failed",
+            Self::Released => "released",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 impl Record {

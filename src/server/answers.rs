@@ -122,7 +122,7 @@ pub fn status_of(code: Code) -> u16 {
         Code::GateRequestTooLarge => 413,
         Code::TooLarge => 431,
         Code::GateInternal | Code::GateConfig => 500,
-        Code::GateOriginFailed | Code::GateFacilitatorFault | Code::LedgerOwed => 502,
+        Code::GateOriginFailed | Code::GateFacilitatorFault | Code::LedgerAbandoned | Code::LedgerOwed => 502,
         Code::GateFacilitatorUnavailable
         | Code::GateClientGone
         | Code::GateBookUnavailable

@@ -17,7 +17,6 @@ use crate::facilitator::Settlement;
 use crate::facilitator::bill::Bill;
 use crate::ledger::event::{Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
-use crate::ledger::record::{Money, Record};
 use crate::server::answers::settlement_header;
 use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::server::offer::SettlePolicy;
@@ -25,6 +24,13 @@ use crate::types::amount::Amount;
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
 use crate::types::time::UnixSeconds;
+
+/// Seconds that an origin is given to begin its answer.
+pub const PATIENCE_BEGIN: u32 = 60;
+/// Seconds that an origin is given for the rest of an answer that is kept.
+pub const PATIENCE_BODY: u32 = 30;
+/// Both, as the ledger counts them.
+const PATIENCE: u64 = 90;
 
 /// What a request with a payment brings to its book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +114,9 @@ pub enum Next {
     VerifyThenExecute(u32),
     /// Asks the origin, and reports under this number.
     Execute(u32),
-    /// Delivers the origin's answer that it holds, with these headers in place of its own.
-    Deliver(Vec<Header>),
+    /// Delivers the origin's answer that it holds, with these headers in place of its own; for the log, whether it was
+    /// paid: `settled`, or `unsettled` for what is free or settles later.
+    Deliver(Vec<Header>, &'static str),
     /// Delivers the answer that was kept, with these headers in place of its own.
     Replay(Head, Vec<Header>),
     /// Answers this.
@@ -151,7 +158,8 @@ impl Claim {
             Rule::Optimistic(bound) => Policy::Optimistic { exposed, bound },
         };
         let Self { request, repeatable, amount, expires, .. } = *self;
-        Event::Claim { request, repeatable, policy, amount, expires, straight: !matches!(self.rule, Rule::Before) }
+        let straight = !matches!(self.rule, Rule::Before);
+        Event::Claim { request, repeatable, policy, amount, expires, patience: PATIENCE, straight }
     }
 }
 
@@ -189,13 +197,18 @@ impl Said {
         json::write(self)
     }
 
-    /// Whether a word to a claim may be another one soon: somebody works on the very payment at this moment.
-    pub const fn is_passing(&self, record: Option<&Record>) -> bool {
-        match (&self.outcome, record) {
-            (Outcome::Busy(_), _) => true,
-            (Outcome::Pending(_), Some(record)) => matches!(record.money, Money::Settling { .. }),
-            _ => false,
+    /// Whether a word to a claim may be another one soon: somebody works on the very payment, or the chain may tell.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.outcome, Outcome::Busy(_) | Outcome::Pending(_))
+    }
+
+    /// The word to a claim that was answered by a settlement: the answer that was kept until then is delivered.
+    #[must_use]
+    pub fn of_kept(mut self) -> Self {
+        if let Outcome::Deliver(settlement) = self.outcome {
+            self.outcome = Outcome::Replay(settlement);
         }
+        self
     }
 }
 
@@ -245,7 +258,10 @@ impl Gate {
             Outcome::Verify(attempt) => return Next::Verify(attempt),
             Outcome::VerifyThenExecute(attempt) => return Next::VerifyThenExecute(attempt),
             Outcome::Execute(attempt) => return Next::Execute(attempt),
-            Outcome::Deliver(settlement) => return Next::Deliver(self.delivered(sale, settlement.as_ref())),
+            Outcome::Deliver(settlement) => {
+                let word = if settlement.is_some() { "settled" } else { "unsettled" };
+                return Next::Deliver(self.delivered(sale, settlement.as_ref()), word);
+            }
             Outcome::Replay(settlement) => match head {
                 Some(head) => return Next::Replay(head, self.delivered(sale, settlement.as_ref())),
                 None => self.faulted(sale, Code::GateBookUnavailable),
@@ -256,7 +272,7 @@ impl Gate {
             Outcome::Pending(transaction) => self.pending(sale, transaction),
             Outcome::Released(reason) => self.unverified(sale, &code(&reason).into()),
             Outcome::Spent(reason) => self.unsettled(sale, code(&reason), transaction),
-            Outcome::Abandoned => self.refused(sale, Code::LedgerAbandoned),
+            Outcome::Abandoned => self.faulted(sale, Code::LedgerAbandoned),
             Outcome::Conflict => self.faulted(sale, Code::GatePaymentConflict),
             Outcome::Stale => self.faulted(sale, Code::DuplicatePayment),
             Outcome::Done => self.faulted(sale, Code::GateClientGone),

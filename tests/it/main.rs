@@ -10,6 +10,7 @@ mod gating;
 mod ledger;
 mod paying;
 mod pricing;
+mod schedules;
 mod simulator;
 mod support;
 mod transport;

@@ -53,8 +53,7 @@ test("a payment of either version moves the price, once", async () => {
     assert.deepEqual([receipt.success, receipt.payer, mined.status], [true, payer, "0x1"]);
     assert.equal(mined.from, gate.relayer.toLowerCase());
     const again = await present(url, paid);
-    assert.equal(again.status, 402);
-    assert.equal(decode(again.headers.get("payment-required")).error, "invalid_exact_evm_nonce_already_used");
+    assert.deepEqual([again.status, await again.text()], [200, await answer.text()]);
     assert.equal(await balance(), mine - PRICE);
   }
 });
@@ -156,8 +155,8 @@ test("S-127 twenty copies at once are sent once and served once", async () => {
   const paid = await payment(await challenge(url), key);
   const before = await balance();
   const answers = await Promise.all(Array.from({ length: 20 }, () => present(url, paid)));
-  const statuses = answers.map(({ status }) => status).sort();
-  assert.deepEqual(statuses, [200, ...Array(19).fill(409)]);
+  assert.deepEqual(answers.map(({ status }) => status), Array(20).fill(200));
+  assert.equal(new Set(answers.map((answer) => answer.headers.get("payment-response"))).size, 1);
   assert.deepEqual([node.sent.length, origin.seen.length, before - (await balance())], [1, 1, PRICE]);
 });
 

@@ -57,24 +57,48 @@ pub(crate) struct Handed {
     said: Said,
     body: Option<Vec<u8>>,
     due: Option<u64>,
+    /// Whether another word may come soon.
+    passing: bool,
 }
 
 impl Handed {
     fn said(outcome: Outcome, due: Option<u64>) -> Self {
-        Self { said: Said::plain(outcome), body: None, due }
+        Self { said: Said::plain(outcome), body: None, due, passing: false }
+    }
+
+    /// Takes the answer that is replayed from the shelf.
+    fn recall(&mut self, shelf: &Shelf, key: &str) -> Result<(), Error> {
+        let kept = shelf.answer(key)?;
+        self.said.head = kept.as_ref().map(|(head, _)| head.clone());
+        self.body = kept.map(|(_, body)| body);
+        Ok(())
     }
 
     /// As the entry takes it.
     pub(crate) fn into_js(self) -> JsValue {
         let body = self.body.map_or(JsValue::UNDEFINED, |body| Uint8Array::from(body.as_slice()).into());
         let due = self.due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into());
-        Array::of3(&self.said.write().into(), &body, &due).into()
+        Array::of4(&self.said.write().into(), &body, &due, &self.passing.into()).into()
     }
 }
 
-/// Inside: claims a payment. None means that another word may come soon, unless it is the `last` time that it is asked.
-pub(crate) fn take_claim(shelf: &Shelf, text: &str, last: bool) -> Result<Option<Handed>, Error> {
-    let claim = Claim::read(text)?;
+/// Inside: what began before this object was in memory ended with the one that began it.
+pub(crate) fn begin(shelf: &Shelf) -> Result<Option<u64>, Error> {
+    shelf.open()?;
+    for (key, attempt) in shelf.settling()? {
+        step(shelf, &key, &Event::SettleUnknown { attempt, transaction: String::new() })?;
+    }
+    shelf.next_due()
+}
+
+/// Inside: claims a payment. `last` says that whoever asks does not wait for another word.
+pub(crate) async fn take_claim(
+    env: &Env,
+    gate: &Gate,
+    shelf: &Shelf,
+    claim: &Claim,
+    last: bool,
+) -> Result<Handed, Error> {
     shelf.belongs(claim.books)?;
     let now = js::now();
     let known = shelf.record(&claim.key)?;
@@ -86,13 +110,18 @@ pub(crate) fn take_claim(shelf: &Shelf, text: &str, last: bool) -> Result<Option
         (_, None) => None,
     };
     let mut handed = Handed::said(outcome, due);
-    if let Outcome::Replay(_) = handed.said.outcome {
-        let kept = shelf.answer(&claim.key)?;
-        handed.said.head = kept.as_ref().map(|(head, _)| head.clone());
-        handed.body = kept.map(|(_, body)| body);
+    if let Outcome::Settle(attempt) = handed.said.outcome {
+        handed = settle(env, gate, shelf, &claim.key, attempt).await?;
+        handed.said = handed.said.of_kept();
     }
-    let passing = handed.said.is_passing(record.as_ref().or(known.as_ref()));
-    Ok(if passing && !last { None } else { Some(handed) })
+    if let Outcome::Replay(_) = handed.said.outcome {
+        handed.recall(shelf, &claim.key)?;
+    }
+    handed.passing = !last && handed.said.is_passing();
+    if handed.passing && shelf.ask_soon(&claim.key, now)? {
+        handed.due = Some(now.0);
+    }
+    Ok(handed)
 }
 
 /// Inside: takes a report, and settles if that is what follows.

@@ -99,10 +99,11 @@ const AT_ONCE = 25;
 
 /**
  * Reads an answer's body if it is no longer than `limit` bytes: at any pace where its length was announced, else only
- * what comes at once. Answers the bytes, if they are all, and the answer to deliver; throws for a body that broke off.
+ * what comes at once. Answers the bytes, if they are all, and the answer to deliver; throws for a body that broke off or
+ * took longer than so many milliseconds.
  * @returns {Promise<[Uint8Array | undefined, Response]>}
  */
-export async function collect(answer, limit) {
+export async function collect(answer, limit, milliseconds) {
   const { body, headers, status } = answer;
   if (!body || status === 101) return [status === 101 ? undefined : new Uint8Array(), answer];
   const length = headers.get("content-length");
@@ -112,7 +113,10 @@ export async function collect(answer, limit) {
   const pieces = [];
   let size = 0;
   let timer;
-  const late = length === null ? new Promise((resolve) => (timer = setTimeout(resolve, AT_ONCE))) : new Promise(() => {});
+  const late = new Promise((resolve, reject) => {
+    const broken = () => reject(new Error("the origin did not end its answer in time"));
+    timer = length === null ? setTimeout(resolve, AT_ONCE) : setTimeout(broken, milliseconds);
+  });
   for (;;) {
     const next = reader.read();
     const read = await Promise.race([next, late]);

@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::Env;
 use x402_core::error::Code;
+use x402_core::server::book::PATIENCE_BEGIN;
 use x402_core::server::config::Origin;
 use x402_core::server::gate::{Answer, Facts, Gate, Step};
 use x402_core::server::path;
@@ -13,9 +14,6 @@ use x402_core::types::time::UnixSeconds;
 
 use crate::log::Trace;
 use crate::{api, http, respond, sale};
-
-/// Milliseconds an origin has to begin its answer.
-const PATIENCE_ORIGIN: u32 = 60_000;
 
 /// A request on its way, and what belongs to it.
 pub(crate) struct Visit {
@@ -114,5 +112,5 @@ pub(crate) async fn ask_origin(visit: &Visit, path: &str, body: &JsValue, paid: 
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
-    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, PATIENCE_ORIGIN).await
+    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, PATIENCE_BEGIN * 1000).await
 }

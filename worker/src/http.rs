@@ -38,9 +38,9 @@ pub(crate) struct Collected {
     pub(crate) answer: Response,
 }
 
-/// Reads an answer's body if it is no longer than `limit` bytes; none when it broke off.
-pub(crate) async fn collect(answer: &Response, limit: usize) -> Option<Collected> {
-    let parts: Array = JsFuture::from(js::collect(answer, limit)).await.ok()?.dyn_into().ok()?;
+/// Reads an answer's body if it is no longer than `limit` bytes; none when it broke off or took too long.
+pub(crate) async fn collect(answer: &Response, limit: usize, milliseconds: u32) -> Option<Collected> {
+    let parts: Array = JsFuture::from(js::collect(answer, limit, milliseconds)).await.ok()?.dyn_into().ok()?;
     Some(Collected { kept: parts.get(0).dyn_into().ok(), answer: parts.get(1).dyn_into().ok()? })
 }
 

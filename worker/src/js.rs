@@ -16,7 +16,7 @@ extern "C" {
     #[wasm_bindgen(js_name = bodyOf)]
     pub(crate) fn body_of(message: &JsValue, limit: usize) -> Promise;
     /// A promise of bytes and a response, either or both undefined.
-    pub(crate) fn collect(answer: &Response, limit: usize) -> Promise;
+    pub(crate) fn collect(answer: &Response, limit: usize, milliseconds: u32) -> Promise;
     /// A promise of a response, or of undefined.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(crate) fn ask_origin(

@@ -32,6 +32,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Env, State};
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::order::Reply;
+use x402_core::server::book::Claim;
 use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 
@@ -129,24 +130,26 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
     })
 }
 
-/// Inside a book: makes its tables.
+/// Inside a book: its first call. Answers when it wants to be woken, or nothing.
 ///
 /// # Errors
 /// An error of JavaScript when the database fails.
 #[wasm_bindgen]
-pub fn book_open(state: DurableObjectState) -> Result<(), JsValue> {
-    Shelf::of(&State::from(state)).open().map_err(|error| thrown(&error))
+pub fn book_open(state: DurableObjectState) -> Result<Option<u32>, JsValue> {
+    let due = book::begin(&Shelf::of(&State::from(state))).map_err(|error| thrown(&error))?;
+    Ok(due.map(|due| u32::try_from(due).unwrap_or(u32::MAX)))
 }
 
-/// Inside a book: a claim's answer, or nothing when another may come soon and this is not the `last` time it is asked.
-///
-/// # Errors
-/// An error of JavaScript when the book cannot say.
+/// Inside a book: takes a claim. `last` says that whoever asks does not wait for another word.
 #[wasm_bindgen]
-pub fn book_claim(state: DurableObjectState, claim: &str, last: bool) -> Result<JsValue, JsValue> {
-    let shelf = Shelf::of(&State::from(state));
-    let handed = book::take_claim(&shelf, claim, last).map_err(|error| thrown(&error))?;
-    Ok(handed.map_or(JsValue::UNDEFINED, book::Handed::into_js))
+pub fn book_claim(state: DurableObjectState, env: Env, claim: String, last: bool) -> Promise {
+    future_to_promise(async move {
+        let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
+        let shelf = Shelf::of(&State::from(state));
+        let claim = Claim::read(&claim).map_err(|error| thrown(&error))?;
+        let handed = book::take_claim(&env, gate, &shelf, &claim, last).await;
+        handed.map(book::Handed::into_js).map_err(|error| thrown(&error))
+    })
 }
 
 /// Inside a book: takes a report and settles if that is what follows.

@@ -6,7 +6,7 @@ use web_sys::Response;
 use x402_core::error::{Code, Error};
 use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::event::Event;
-use x402_core::server::book::{Claim, Head, Next, Report};
+use x402_core::server::book::{Claim, Head, Next, PATIENCE_BODY, Report};
 use x402_core::server::gate::{Answer, Gate, Sale};
 
 use crate::book::{self, Word};
@@ -40,7 +40,10 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
     loop {
         let word = match next {
             Next::Verify(attempt) => match work.verify(attempt).await {
-                Ok(()) => work.report(Event::Verified { attempt }, None, &JsValue::UNDEFINED).await,
+                Ok(()) => {
+                    let event = Event::Verified { attempt, present: !js::gone(&visit.request) };
+                    work.report(event, None, &JsValue::UNDEFINED).await
+                }
                 Err(answer) => return finish(&answer, trace),
             },
             Next::VerifyThenExecute(attempt) => match work.verify(attempt).await {
@@ -48,11 +51,11 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
                 Err(answer) => return finish(&answer, trace),
             },
             Next::Execute(attempt) => work.execute(attempt).await,
-            Next::Deliver(headers) => {
+            Next::Deliver(headers, outcome) => {
                 let Some(origin) = &work.origin else {
                     return finish(&visit.gate.faulted(sale, Code::GateInternal), trace);
                 };
-                trace.end(origin.status(), Some("delivered"));
+                trace.end(origin.status(), Some(outcome));
                 return respond::deliver(origin, &headers);
             }
             Next::Replay(head, headers) => {
@@ -121,7 +124,7 @@ impl<'v> Work<'v> {
             return self.report(event, None, &JsValue::UNDEFINED).await;
         }
         let limit = usize::try_from(self.visit.gate.config().ledger.keep_bytes).unwrap_or(usize::MAX);
-        let Some(Collected { kept, answer }) = http::collect(&answer, limit).await else {
+        let Some(Collected { kept, answer }) = http::collect(&answer, limit, PATIENCE_BODY * 1000).await else {
             return self.report(failed, None, &JsValue::UNDEFINED).await;
         };
         let present = !js::gone(&self.visit.request);

@@ -19,9 +19,10 @@ const BATCH: &str = "50";
 /// The tables. `due` is when a record wants to be looked after; `exposure` is what its payer may owe, in atomic units;
 /// `looked` is when it was last looked for in vain. A row's `body` says in which format it is.
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS records \
-    (key TEXT PRIMARY KEY, account TEXT NOT NULL, due INTEGER NOT NULL, exposure TEXT NOT NULL, looked INTEGER, \
+    (key TEXT PRIMARY KEY, account TEXT NOT NULL, due INTEGER NOT NULL, state TEXT NOT NULL, exposure TEXT NOT NULL, looked INTEGER, \
     body TEXT NOT NULL, bill TEXT); \
     CREATE INDEX IF NOT EXISTS due ON records (due); \
+    CREATE INDEX IF NOT EXISTS settling ON records (key) WHERE state = 'settling'; \
     CREATE INDEX IF NOT EXISTS exposed ON records (account) WHERE exposure <> '0'; \
     CREATE TABLE IF NOT EXISTS answers \
     (key TEXT PRIMARY KEY, until INTEGER NOT NULL, head TEXT NOT NULL, body BLOB NOT NULL); \
@@ -80,17 +81,17 @@ impl Shelf {
 
     /// Keeps a new record.
     pub(crate) fn begin(&self, key: &str, account: &str, record: &Record) -> Result<u64> {
-        let query = "INSERT INTO records (key, account, due, exposure, body) VALUES (?, ?, ?, ?, ?)";
+        let query = "INSERT INTO records (key, account, due, state, exposure, body) VALUES (?, ?, ?, ?, ?, ?)";
         let due = alarm::due(record, None).0;
-        let row = [key.into(), account.into(), seconds(due), exposure(record), record.write().into()];
+        let row = [key.into(), account.into(), seconds(due), state(record), exposure(record), record.write().into()];
         self.run(query, Row::from(row)).map(|_| due.0)
     }
 
     /// Keeps what a record has become; answers when it wants to be looked after.
     pub(crate) fn keep(&self, key: &str, record: &Record) -> Result<u64> {
-        let query = "UPDATE records SET due = ?, exposure = ?, looked = NULL, body = ? WHERE key = ?";
+        let query = "UPDATE records SET due = ?, state = ?, exposure = ?, looked = NULL, body = ? WHERE key = ?";
         let due = alarm::due(record, None).0;
-        let row = [seconds(due), exposure(record), record.write().into(), key.into()];
+        let row = [seconds(due), state(record), exposure(record), record.write().into(), key.into()];
         self.run(query, Row::from(row)).map(|_| due.0)
     }
 
@@ -104,6 +105,18 @@ impl Shelf {
         let due = alarm::due(record, Some(now)).0;
         let query = "UPDATE records SET due = ?, looked = ? WHERE key = ?";
         self.run(query, Row::from([seconds(due), seconds(now), key.into()])).map(drop)
+    }
+
+    /// The settlements that are under way, by key, and the numbers of that work.
+    pub(crate) fn settling(&self) -> Result<Vec<(String, u32)>> {
+        let rows = self.run("SELECT key, body FROM records WHERE state = 'settling'", Row::new())?;
+        rows.iter().map(|row| Ok((text(row, 0)?.into(), Record::read(text(row, 1)?)?.attempt))).collect()
+    }
+
+    /// Has a record looked for at once whose outcome is not known; whether it is such a one.
+    pub(crate) fn ask_soon(&self, key: &str, now: UnixSeconds) -> Result<bool> {
+        let query = "UPDATE records SET due = ? WHERE key = ? AND state = 'unknown' RETURNING key";
+        Ok(!self.run(query, Row::from([seconds(now), key.into()]))?.is_empty())
     }
 
     /// Looks at a record again after this time, whatever it wants.
@@ -192,6 +205,10 @@ fn text(row: &Row, column: usize) -> Result<&str> {
 
 fn seconds(at: UnixSeconds) -> SqlStorageValue {
     i64::try_from(at.0).unwrap_or(i64::MAX).into()
+}
+
+fn state(record: &Record) -> SqlStorageValue {
+    record.state().as_str().into()
 }
 
 fn exposure(record: &Record) -> SqlStorageValue {

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, collect, step, step_with};
 
-const SCHEDULES: &str = "ledger::i1_to_i6_hold_under_every_schedule";
-const MUTANTS: &str = "ledger::every_mutant_is_caught";
+const SCHEDULES: &str = "schedules::i1_to_i6_hold_under_every_schedule";
+const MUTANTS: &str = "schedules::every_mutant_is_caught";
 
 const HELP: &str = "\
 cargo xtask simulate gate [--schedules N] [--seed S] [--mutants]

@@ -6,8 +6,9 @@ use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::record::{Money, Record, Settle};
 use x402_core::types::time::UnixSeconds;
 
+use super::case::Content;
 use super::mutant::apply_with;
-use super::world::{Content, World, proof};
+use super::world::{World, proof};
 use super::{Checked, violated};
 
 /// Where a settlement stands.
@@ -35,8 +36,17 @@ impl World {
             let state = next.as_ref().map(|of| format!("{:?} {:?}", of.delivery, of.money));
             format!("#{id} {event:?} -> {outcome:?}; {}", state.unwrap_or_else(|| "unchanged".into()))
         });
+        self.tally.conflicts += u64::from(outcome == Outcome::Conflict);
         if let Some(next) = next {
-            self.cases[id].record = Some(next);
+            let old = self.cases[id].record.replace(next);
+            let new = self.cases[id].record.as_ref();
+            let unknown = |of: &Record| matches!(of.money, Money::Unknown { .. });
+            self.tally.doubted += u64::from(new.is_some_and(unknown) && !old.as_ref().is_some_and(unknown));
+            if let (Some(old), Some(new)) = (&old, new)
+                && (new.log.len() < old.log.len() || new.log.first() != old.log.first())
+            {
+                self.forgotten = Some(id);
+            }
         }
         outcome
     }
@@ -69,6 +79,7 @@ impl World {
     /// The book is evicted: its memory is gone, its disk is not. Started again, it may doubt at once what was under way.
     pub(crate) fn evict(&mut self) {
         self.note(|| "the book is evicted".into());
+        self.tally.crashes += 1;
         self.settlers.clear();
         self.workers.retain(|worker| !worker.waits());
         for case in &mut self.cases {
@@ -117,7 +128,7 @@ impl World {
                 }
             }
             Stage::Reply(event) => {
-                if !self.calm && self.rng.percent(25) {
+                if !self.calm && self.rng.percent(40) {
                     self.late.push((id, event.clone(), None));
                 }
                 let outcome = self.tell(id, &event, None);
@@ -145,18 +156,18 @@ impl World {
             // Another hand was faster: the transfer is there, and that is what counts.
             return reply(Event::Settled { settlement: proof(id) });
         }
-        if case.cancelled || time >= case.expires || luck < 6 {
+        if case.cancelled || time >= case.expires || luck < 5 {
             return reply(failed());
         }
         match luck {
-            6..14 => reply(Event::Unsent { attempt, reason: "away".into() }),
-            14..19 => reply(unknown()),
+            5..17 => reply(Event::Unsent { attempt, reason: "away".into() }),
+            17..20 => reply(unknown()),
             _ => {
                 case.handed += 1;
                 case.held = luck < 40;
                 case.pending = !case.held;
                 match luck {
-                    19..30 => reply(unknown()),
+                    20..30 => reply(unknown()),
                     30..36 => Ok(None),
                     50..60 if lies => {
                         case.lied = true;
@@ -184,6 +195,9 @@ impl World {
                         self.write(id, &Event::Tick);
                     }
                     Chore::Settle => {
+                        if record.settle != Settle::Optimistic {
+                            return violated(format!("I2: #{id} is charged and nobody waits for it"));
+                        }
                         self.tell(id, &Event::SettleStarted, None);
                     }
                     Chore::Reconcile => self.reconcile(id, attempt)?,

@@ -3,7 +3,8 @@
 use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
 
-use super::world::{Content, World};
+use super::case::Content;
+use super::world::World;
 use super::{Checked, violated};
 
 /// Where a worker stands.
@@ -58,6 +59,7 @@ impl World {
             self.workers[at].present = false;
         } else {
             let worker = self.workers.swap_remove(at);
+            self.tally.crashes += 1;
             self.note(|| format!("#{} loses the worker at {:?}", worker.id, worker.step));
         }
     }
@@ -89,7 +91,7 @@ impl World {
                 worker.verified |= good;
                 worker.step = match (good, straight) {
                     (true, true) => Step::Ask(attempt),
-                    (true, false) => Step::Report(Event::Verified { attempt }),
+                    (true, false) => Step::Report(Event::Verified { attempt, present: worker.present }),
                     (false, _) => Step::Report(self.mutant.refusal(attempt)),
                 };
                 Ok(())
@@ -113,8 +115,8 @@ impl World {
         if case.worked > 0 && !case.repeatable {
             return violated(format!("I3: #{id} executed an unsafe request twice"));
         }
-        let (said, failed) = (luck < 76, (76..86).contains(&luck));
-        let begun = said || luck >= 92;
+        let (said, failed) = (luck < 66, (66..84).contains(&luck));
+        let begun = said || luck >= 91;
         case.worked += u32::from(begun);
         case.answered |= said;
         let present = worker.present;
@@ -137,18 +139,21 @@ impl World {
             return Ok(());
         }
         let mut outcome = self.tell(id, &event, content);
-        let gone = matches!(event, Event::Answered { present: false, .. });
-        if gone && matches!(outcome, Outcome::Settle(_) | Outcome::Deliver(None)) && content.is_some() {
+        let gone = matches!(
+            event,
+            Event::Answered { present: false, charged: true, .. } | Event::Verified { present: false, .. }
+        );
+        if gone && matches!(outcome, Outcome::Settle(_) | Outcome::Deliver(None)) {
             return violated(format!("I2: #{id} is charged for an answer that nobody waits for"));
         }
         if (3..6).contains(&luck) {
             let again = self.tell(id, &event, content);
             outcome = if luck == 3 { again } else { outcome };
         }
-        if (6..12).contains(&luck) {
+        if (6..16).contains(&luck) {
             self.late.push((id, event, content));
         }
-        if (12..15).contains(&luck) {
+        if (16..19).contains(&luck) {
             worker.step = Step::Over;
             return Ok(());
         }

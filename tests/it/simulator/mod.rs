@@ -5,6 +5,7 @@
 //! `cargo xtask simulate gate` runs it at any length.
 
 pub(crate) mod book;
+pub(crate) mod case;
 pub(crate) mod gate;
 pub(crate) mod mutant;
 pub(crate) mod world;
@@ -65,12 +66,39 @@ impl Rng {
     }
 }
 
+/// What schedules came to see: one that nothing happens in keeps every promise.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Payments that ended settled, and failed.
+    pub(crate) settled: u64,
+    pub(crate) failed: u64,
+    /// Times that an outcome became unknown.
+    pub(crate) doubted: u64,
+    /// Answers that were delivered, and requests that were turned away as another's.
+    pub(crate) delivered: u64,
+    pub(crate) conflicts: u64,
+    /// Workers and books that ended at a bad moment.
+    pub(crate) crashes: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.settled += other.settled;
+        self.failed += other.failed;
+        self.doubted += other.doubted;
+        self.delivered += other.delivered;
+        self.conflicts += other.conflicts;
+        self.crashes += other.crashes;
+    }
+}
+
 /// Runs one schedule to its end.
 ///
 /// # Errors
 /// The first promise that was broken.
-pub(crate) fn run(seed: u64, mutant: Mutant) -> Checked {
-    World::new(seed, mutant, false).run()
+pub(crate) fn run(seed: u64, mutant: Mutant) -> Checked<Tally> {
+    let mut world = World::new(seed, mutant, false);
+    world.run().map(|()| world.tally)
 }
 
 /// What happened in a schedule, line by line.
@@ -89,10 +117,12 @@ pub(crate) struct Report {
     pub(crate) violations: u64,
     /// The first that did, by its seed.
     pub(crate) first: Option<(u64, Violation)>,
+    /// What the others came to see.
+    pub(crate) tally: Tally,
 }
 
-/// Runs schedules on every core; `tell` hears now and then how many are done.
-pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant, tell: impl Fn(u64) + Sync) -> Report {
+/// Runs schedules on every core.
+pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant) -> Report {
     const BATCH: u64 = 500;
     let next = AtomicU64::new(0);
     let work = || {
@@ -104,14 +134,14 @@ pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant, tell: impl Fn(u64)
             }
             for at in from..(from + BATCH).min(schedules) {
                 let seed = seed.wrapping_add(at);
-                if let Err(violation) = run(seed, mutant) {
-                    report.violations += 1;
-                    if report.first.is_none() {
-                        report.first = Some((seed, violation));
+                match run(seed, mutant) {
+                    Ok(tally) => report.tally.add(&tally),
+                    Err(violation) => {
+                        report.violations += 1;
+                        report.first.get_or_insert((seed, violation));
                     }
                 }
             }
-            tell(from);
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -119,7 +149,9 @@ pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant, tell: impl Fn(u64)
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().expect("a schedule does not panic")).collect()
     });
+    let mut tally = Tally::default();
+    reports.iter().for_each(|report| tally.add(&report.tally));
     let violations = reports.iter().map(|report| report.violations).sum();
     let first = reports.into_iter().filter_map(|report| report.first).min_by_key(|(at, _)| at.wrapping_sub(seed));
-    Report { violations, first }
+    Report { violations, first, tally }
 }

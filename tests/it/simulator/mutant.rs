@@ -53,6 +53,8 @@ mutants! {
     StaleDelivers,
     /// Reports count under any number.
     IgnoreAttempt,
+    /// Work that is handed out again has its old number.
+    SameNumber,
     /// The answer leaves before the settlement.
     DeliverEarly,
     /// The settlement begins before the origin has answered.
@@ -85,7 +87,7 @@ impl Mutant {
     /// What is reported of a payment that was refused.
     pub(crate) fn refusal(self, attempt: u32) -> Event {
         match self {
-            Self::RefusedIsVerified => Event::Verified { attempt },
+            Self::RefusedIsVerified => Event::Verified { attempt, present: true },
             _ => Event::Refused { attempt, reason: "refused".into() },
         }
     }
@@ -141,7 +143,7 @@ fn before(mutant: Mutant, record: Option<&mut Record>, event: &mut Event, now: U
         (Mutant::IgnoreRequest, Event::Claim { request, .. }) => *request = record.request,
         (
             Mutant::IgnoreAttempt,
-            Event::Verified { attempt }
+            Event::Verified { attempt, .. }
             | Event::Refused { attempt, .. }
             | Event::Answered { attempt, .. }
             | Event::OriginFailed { attempt, .. }
@@ -167,6 +169,18 @@ fn after(
     match (mutant, event) {
         (Mutant::DropClaim, Event::Claim { .. }) if matches!(outcome, Outcome::Busy(_)) => {
             outcome = Outcome::Execute(record.map_or(1, |record| record.attempt));
+        }
+        (Mutant::SameNumber, _) => {
+            if let (Some(record), Some(next)) = (record, &mut next) {
+                next.attempt = record.attempt;
+                match &mut outcome {
+                    Outcome::Verify(number)
+                    | Outcome::VerifyThenExecute(number)
+                    | Outcome::Execute(number)
+                    | Outcome::Settle(number) => *number = record.attempt,
+                    _ => {}
+                }
+            }
         }
         (Mutant::SkipClaimStore, Event::Claim { .. }) => next = None,
         (Mutant::SkipSettlingStore, _) if settles => {

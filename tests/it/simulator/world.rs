@@ -2,100 +2,28 @@
 
 use x402_core::ledger::alarm::{Chore, due};
 use x402_core::ledger::event::{Event, Policy, RequestHash};
+use x402_core::ledger::log::replay;
 use x402_core::ledger::outcome::Outcome;
-use x402_core::ledger::payment::{ATTEMPTS, LEASE, SERVINGS, replay};
+use x402_core::ledger::payment::{ATTEMPTS, LEASE, SERVINGS};
 use x402_core::ledger::record::{Delivery, Money, Record, Settle};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
 use x402_core::types::time::UnixSeconds;
 
 use super::book::Settler;
+use super::case::{Case, Content, VALIDITY};
 use super::gate::Worker;
 use super::mutant::Mutant;
-use super::{Checked, Rng, violated};
+use super::{Checked, Rng, Tally, violated};
 
-/// Authorizations in one schedule, all of one payer; what each is worth and how long it is valid.
+/// Authorizations in one schedule, all of one payer, and what each is worth.
 const AUTHORIZATIONS: usize = 3;
 pub(crate) const AMOUNT: u64 = 10;
-const START: u64 = 100_000;
-const VALIDITY: u64 = 400;
+/// Seconds that a worker gives the origin.
+const PATIENCE: u64 = 30;
+pub(super) const START: u64 = 100_000;
 /// Turns before everything is brought to its end.
 const TURNS: usize = 70;
-
-/// An answer of the origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Content {
-    /// The request it answers.
-    pub(crate) request: u8,
-    /// Which execution gave it.
-    pub(crate) serial: u32,
-}
-
-/// One authorization: what is true of it, whatever anybody believes.
-#[derive(Clone, Debug)]
-pub(crate) struct Case {
-    /// What its route wants.
-    pub(crate) settle: Settle,
-    pub(crate) repeatable: bool,
-    pub(crate) expires: u64,
-    /// The disk: the ledger's record and the kept answer.
-    pub(crate) record: Option<Record>,
-    pub(crate) kept: Option<Content>,
-    /// When its book last looked for it in vain.
-    pub(crate) looked: Option<UnixSeconds>,
-    /// How often it was handed to somebody who may settle it.
-    pub(crate) handed: u32,
-    /// A facilitator holds it and has not sent it yet; the chain has not mined it yet.
-    pub(crate) held: bool,
-    pub(crate) pending: bool,
-    /// When it moved; whether by somebody else's hand; whether the payer has cancelled it.
-    pub(crate) moved: Option<u64>,
-    pub(crate) preempted: bool,
-    pub(crate) cancelled: bool,
-    /// A facilitator said that it failed, and it had not.
-    pub(crate) lied: bool,
-    /// Executions at the origin that did the work, or may have.
-    pub(crate) worked: u32,
-    pub(crate) asked: u32,
-    pub(crate) answered: bool,
-    pub(crate) bound_to: Option<u8>,
-    /// The answers that left the gate with charged content.
-    pub(crate) delivered: Vec<u32>,
-    /// Somebody was told that it is of no use any more.
-    pub(crate) told_spent: bool,
-}
-
-impl Case {
-    fn new(rng: &mut Rng) -> Self {
-        let settle = [Settle::After, Settle::Before, Settle::Optimistic, Settle::Optimistic];
-        Self {
-            settle: rng.place(&settle).map_or(Settle::After, |at| settle[at]),
-            repeatable: rng.percent(50),
-            expires: START + VALIDITY,
-            record: None,
-            kept: None,
-            looked: None,
-            handed: 0,
-            held: false,
-            pending: false,
-            moved: None,
-            preempted: false,
-            cancelled: false,
-            lied: false,
-            worked: 0,
-            asked: 0,
-            answered: false,
-            bound_to: None,
-            delivered: Vec::new(),
-            told_spent: false,
-        }
-    }
-
-    /// Whether the record says that its outcome is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.record.as_ref().is_some_and(|of| matches!(of.money, Money::Settling { .. } | Money::Unknown { .. }))
-    }
-}
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -116,12 +44,23 @@ pub(crate) struct World {
     pub(crate) serial: u32,
     /// The end has begun: nothing new goes wrong.
     pub(crate) calm: bool,
+    pub(crate) tally: Tally,
+    /// A write that lost what was written before.
+    pub(crate) forgotten: Option<usize>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, mutant: Mutant, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let cases = (0..AUTHORIZATIONS).map(|_| Case::new(&mut rng)).collect();
+        // Half of the schedules are of one policy, so that its payments meet each other.
+        let policies = [Settle::After, Settle::Before, Settle::Optimistic];
+        let any = |rng: &mut Rng| rng.place(&policies).map_or(Settle::After, |at| policies[at]);
+        let only = if rng.percent(50) { Some(any(&mut rng)) } else { None };
+        let mut case = || {
+            let settle = only.unwrap_or_else(|| any(&mut rng));
+            Case::new(&mut rng, settle)
+        };
+        let cases = (0..AUTHORIZATIONS).map(|_| case()).collect();
         let bound = rng.below(3) * AMOUNT;
         let lies = rng.percent(10);
         Self {
@@ -138,6 +77,8 @@ impl World {
             late: Vec::new(),
             serial: 0,
             calm: false,
+            tally: Tally::default(),
+            forgotten: None,
         }
     }
 
@@ -171,17 +112,17 @@ impl World {
             28..36 => self.pass_time(),
             36..40 => self.crash(),
             40..42 => self.evict(),
-            42..46 => self.deliver_late()?,
-            46..48 => self.meddle(),
-            48..50 => self.drop_answer(),
-            50..70 => self.step_settler()?,
+            42..50 => self.deliver_late()?,
+            50..53 => self.meddle(),
+            53..55 => self.drop_answer(),
+            55..73 => self.step_settler()?,
             _ => self.step_worker()?,
         }
         Ok(())
     }
 
     fn pass_time(&mut self) {
-        self.time += if self.rng.percent(8) { LEASE + 1 } else { self.rng.below(8) };
+        self.time += if self.rng.percent(8) { LEASE + 1 + self.rng.below(2) * PATIENCE } else { self.rng.below(8) };
         if self.rng.percent(10) {
             let (sign, jump) = (self.rng.percent(50), self.rng.below(301).cast_signed());
             self.skew = if sign { jump } else { -jump };
@@ -223,6 +164,9 @@ impl World {
 
     /// What is to be promised at every moment.
     fn check(&self) -> Checked {
+        if let Some(id) = self.forgotten {
+            return violated(format!("I6: #{id} lost a part of its log"));
+        }
         for (id, case) in self.cases.iter().enumerate() {
             if case.handed > 1 {
                 return violated(format!("I3: #{id} was handed over for settlement twice"));
@@ -244,6 +188,7 @@ impl World {
     pub(crate) fn delivered(&mut self, id: usize, content: Option<Content>, request: u8, verified: bool) -> Checked {
         let Some(content) = content else { return violated(format!("I6: #{id} is answered and nothing is kept")) };
         self.note(|| format!("#{id} delivers {content:?}"));
+        self.tally.delivered += 1;
         let case = &mut self.cases[id];
         if content.request != request {
             return violated(format!("I3: #{id} paid for request {} and got {}", request, content.request));
@@ -282,6 +227,7 @@ impl World {
             },
             amount: Amount::from(AMOUNT),
             expires: UnixSeconds(case.expires),
+            patience: PATIENCE,
             straight,
         }
     }
@@ -305,7 +251,7 @@ impl World {
             }
             self.workers.clear();
             self.mine();
-            self.time += if round == 3 { VALIDITY + 400 } else { LEASE + 310 };
+            self.time += if round == 3 { VALIDITY + 400 } else { LEASE + PATIENCE + 310 };
             self.alarm()?;
             self.check()?;
         }
@@ -332,6 +278,8 @@ impl World {
         }
         let (case, record) = (&self.cases[id], self.cases[id].record.as_ref().unwrap_or(&record));
         let settled = matches!(record.money, Money::Settled { .. });
+        self.tally.settled += u64::from(settled);
+        self.tally.failed += u64::from(matches!(record.money, Money::Failed { .. }));
         if settled != case.moved.is_some() && (settled || !case.preempted) {
             return violated(format!("I4: #{id} moved: {:?}, the record says {:?}", case.moved, record.money));
         }
@@ -351,7 +299,7 @@ impl World {
             let attempt = match self.write(id, &retry) {
                 Outcome::Execute(attempt) if settled && !unsafe_lost => attempt,
                 Outcome::Replay(Some(_)) if settled && self.cases[id].kept.is_some() => return Ok(()),
-                Outcome::ReceiptOnly(_) if settled => return Ok(()),
+                Outcome::ReceiptOnly(_) if settled && !self.cases[id].is_owed() => return Ok(()),
                 Outcome::Spent(_) | Outcome::Abandoned if !settled => return Ok(()),
                 other => {
                     let story = format!("#{id} is {had:?}, settled: {settled}, and its retry is answered {other:?}");

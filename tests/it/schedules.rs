@@ -6,7 +6,7 @@ use std::env;
 use std::time::Instant;
 
 use crate::simulator::mutant::{ALL, Mutant};
-use crate::simulator::{many, run, trace};
+use crate::simulator::{Tally, many, run, trace};
 
 /// Schedules of an ordinary run; `cargo xtask simulate gate` runs as many as it is told.
 const SCHEDULES: u64 = 10_000;
@@ -20,9 +20,12 @@ fn told(name: &str) -> Option<u64> {
 fn i1_to_i6_hold_under_every_schedule() {
     let (schedules, seed) = (told("X402_SCHEDULES").unwrap_or(SCHEDULES), told("X402_SEED").unwrap_or(0));
     let begun = Instant::now();
-    let report = many(seed, schedules, Mutant::None, |_| {});
+    let report = many(seed, schedules, Mutant::None);
     println!("| schedules   {schedules}");
     println!("| violations  {}", report.violations);
+    let Tally { settled, failed, doubted, delivered, conflicts, crashes } = report.tally;
+    println!("| payments    {settled} settled, {failed} failed; {doubted} times unknown on the way");
+    println!("| requests    {delivered} answered, {conflicts} turned away; {crashes} crashes");
     println!("| time        {:.1} s", begun.elapsed().as_secs_f64());
     if let Some((seed, violation)) = report.first {
         for line in trace(seed, Mutant::None) {
@@ -31,11 +34,13 @@ fn i1_to_i6_hold_under_every_schedule() {
         println!("| first seed  {seed}");
         panic!("seed {seed}: {}", violation.what);
     }
+    let reached = [settled, failed, doubted, delivered, conflicts, crashes];
+    assert!(schedules < 100 || reached.iter().all(|count| *count > 0), "the schedules are empty: {reached:?}");
 }
 
 #[test]
 fn every_mutant_is_caught() {
-    let (most, seed) = (told("X402_SCHEDULES").unwrap_or(SCHEDULES), told("X402_SEED").unwrap_or(0));
+    let (most, seed) = (told("X402_SCHEDULES").unwrap_or(5 * SCHEDULES), told("X402_SEED").unwrap_or(0));
     let mut alive = Vec::new();
     for mutant in ALL {
         let died = (0..most).find_map(|at| run(seed.wrapping_add(at), *mutant).err().map(|found| (at + 1, found)));
