@@ -8,8 +8,9 @@ import config from "./gate.json";
 
 gate.initSync({ module: wasm });
 
-/** Whether the module that runs now has read its configuration. */
+/** Whether the module that runs now has read its configuration, and how many have. */
 let open = false;
+let modules = 0;
 
 /** What ends the calls that wait for the module that runs now. */
 const waiting = new Set();
@@ -40,6 +41,7 @@ function call(env, work) {
       gate.begin();
       gate.open(config, env, () => lose("the module panicked"));
       open = true;
+      modules += 1;
     }
     return work();
   } catch {
@@ -121,9 +123,15 @@ export class Relayer extends DurableObject {
 const PATIENCE = 10_000;
 const WAITING_MOST = 500;
 
+/** How many books have been in memory here. */
+let lives = 0;
+
 /** The one writer of everything about its payers; see `src/book.rs`. */
 export class Book extends DurableObject {
-  #open = false;
+  /** What the module knows this object by, as long as both are in memory. */
+  #life = (lives += 1);
+  /** The module that has opened it. */
+  #opener;
   /** When the alarm that is set will ring, in Unix seconds. */
   #rings = Infinity;
   /** By payment: what lets those go on who wait for another word. */
@@ -132,8 +140,8 @@ export class Book extends DurableObject {
 
   #call(work) {
     return call(this.env, () => {
-      if (!this.#open) this.#ring(gate.book_open(this.ctx));
-      this.#open = true;
+      if (this.#opener !== modules) this.#ring(gate.book_open(this.ctx, this.#life));
+      this.#opener = modules;
       return work();
     });
   }
@@ -150,7 +158,7 @@ export class Book extends DurableObject {
     const { env, ctx } = this;
     for (;;) {
       const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
-      const said = await wait(this.#call(() => gate.book_claim(ctx, env, claim, last)));
+      const said = await wait(this.#call(() => gate.book_claim(ctx, this.#life, env, claim, last)));
       const [text, body, due, passing] = said;
       this.#ring(due);
       if (!passing) {
@@ -187,7 +195,7 @@ export class Book extends DurableObject {
   /** Takes a report on a payment, with the body of the answer that is to be kept. */
   report(key, report, body) {
     const { env, ctx } = this;
-    const done = wait(this.#call(() => gate.book_report(ctx, env, report, body)))
+    const done = wait(this.#call(() => gate.book_report(ctx, this.#life, env, report, body)))
       .then(([text, kept, due]) => {
         this.#ring(due);
         return [text, kept];
@@ -202,7 +210,7 @@ export class Book extends DurableObject {
   async alarm() {
     this.#rings = Infinity;
     const { env, ctx } = this;
-    this.#ring(await wait(this.#call(() => gate.book_alarm(ctx, env))));
+    this.#ring(await wait(this.#call(() => gate.book_alarm(ctx, this.#life, env))));
     for (const key of [...this.#waiting.keys()]) this.#news(key);
   }
 }

@@ -149,6 +149,11 @@ impl Claim {
         json::write(self)
     }
 
+    /// Whether what the payer owes already counts.
+    pub const fn counts(&self) -> bool {
+        matches!(self.rule, Rule::Optimistic(_))
+    }
+
     /// The ledger's event, for a payer who owes this much already. Only a settlement in advance needs a report between
     /// the verification and the origin.
     pub const fn event(&self, exposed: Amount) -> Event {

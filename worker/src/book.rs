@@ -9,18 +9,17 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 use x402_core::error::{Code, Error};
-use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::alarm::Chore;
 use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
-use x402_core::ledger::payment::apply;
 use x402_core::ledger::record::Record;
 use x402_core::server::book::{self, Claim, Report, Said};
 use x402_core::server::gate::Gate;
+use x402_core::types::amount::Amount;
 
+use crate::desk::{Desk, Step};
 use crate::facilitator::{self, Found};
 use crate::js::{self, BookStub};
-use crate::shelf::Shelf;
 
 /// Seconds until a record is looked after again that could not be looked after.
 const LATER: u64 = 60;
@@ -62,13 +61,13 @@ pub(crate) struct Handed {
 }
 
 impl Handed {
-    fn said(outcome: Outcome, due: Option<u64>) -> Self {
-        Self { said: Said::plain(outcome), body: None, due, passing: false }
+    fn of(step: Step) -> Self {
+        Self { said: Said::plain(step.outcome), body: None, due: step.due, passing: false }
     }
 
     /// Takes the answer that is replayed from the shelf.
-    fn recall(&mut self, shelf: &Shelf, key: &str) -> Result<(), Error> {
-        let kept = shelf.answer(key)?;
+    fn recall(&mut self, desk: &Desk, key: &str) -> Result<(), Error> {
+        let kept = desk.shelf.answer(key)?;
         self.said.head = kept.as_ref().map(|(head, _)| head.clone());
         self.body = kept.map(|(_, body)| body);
         Ok(())
@@ -83,42 +82,35 @@ impl Handed {
 }
 
 /// Inside: what began before this object was in memory ended with the one that began it.
-pub(crate) fn begin(shelf: &Shelf) -> Result<Option<u64>, Error> {
-    shelf.open()?;
-    for (key, attempt) in shelf.settling()? {
-        step(shelf, &key, &Event::SettleUnknown { attempt, transaction: String::new() })?;
+pub(crate) fn begin(desk: &Desk) -> Result<Option<u64>, Error> {
+    desk.shelf.open()?;
+    for (key, attempt) in desk.shelf.settling()? {
+        desk.step(&key, &Event::SettleUnknown { attempt, transaction: String::new() }, None, None)?;
     }
-    shelf.next_due()
+    desk.shelf.next_due()
 }
 
 /// Inside: claims a payment. `last` says that whoever asks does not wait for another word.
 pub(crate) async fn take_claim(
     env: &Env,
     gate: &Gate,
-    shelf: &Shelf,
+    desk: &Desk,
     claim: &Claim,
     last: bool,
 ) -> Result<Handed, Error> {
-    shelf.belongs(claim.books)?;
-    let now = js::now();
-    let known = shelf.record(&claim.key)?;
-    let event = claim.event(shelf.exposed(&claim.account)?);
-    let (record, outcome) = apply(known.as_ref(), &event, now);
-    let due = match (&known, &record) {
-        (None, Some(record)) => Some(shelf.begin(&claim.key, &claim.account, record)?),
-        (Some(_), Some(record)) => Some(shelf.keep(&claim.key, record)?),
-        (_, None) => None,
-    };
-    let mut handed = Handed::said(outcome, due);
+    desk.belongs(claim.books)?;
+    let exposed = if claim.counts() { desk.shelf.exposed(&claim.account)? } else { Amount::ZERO };
+    let mut handed = Handed::of(desk.step(&claim.key, &claim.event(exposed), Some(&claim.account), None)?);
     if let Outcome::Settle(attempt) = handed.said.outcome {
-        handed = settle(env, gate, shelf, &claim.key, attempt).await?;
+        handed = settle(env, gate, desk, &claim.key, attempt).await?;
         handed.said = handed.said.of_kept();
     }
     if let Outcome::Replay(_) = handed.said.outcome {
-        handed.recall(shelf, &claim.key)?;
+        handed.recall(desk, &claim.key)?;
     }
     handed.passing = !last && handed.said.is_passing();
-    if handed.passing && shelf.ask_soon(&claim.key, now)? {
+    let now = js::now();
+    if handed.passing && desk.shelf.ask_soon(&claim.key, now)? {
         handed.due = Some(now.0);
     }
     Ok(handed)
@@ -128,52 +120,40 @@ pub(crate) async fn take_claim(
 pub(crate) async fn take_report(
     env: &Env,
     gate: &Gate,
-    shelf: &Shelf,
+    desk: &Desk,
     text: &str,
     body: Option<Vec<u8>>,
 ) -> Result<Handed, Error> {
-    let report = Report::read(text)?;
-    let until = js::now().plus(gate.config().ledger.keep_seconds);
-    let mut handed = step(shelf, &report.key, &report.event)?;
-    if let Some(bill) = &report.bill {
-        shelf.keep_bill(&report.key, bill)?;
-    }
-    if let (Some(head), Some(body)) = (&report.head, body) {
-        shelf.keep_answer(&report.key, head, body, until)?;
+    let Report { key, event, bill, head } = Report::read(text)?;
+    let mut handed = Handed::of(desk.step(&key, &event, None, bill)?);
+    if let (Some(head), Some(body), true) = (&head, body, handed.due.is_some()) {
+        let until = js::now().plus(gate.config().ledger.keep_seconds);
+        desk.shelf.keep_answer(&key, head, body, until)?;
     }
     if let Outcome::Settle(attempt) = handed.said.outcome {
-        handed = settle(env, gate, shelf, &report.key, attempt).await?;
+        handed = settle(env, gate, desk, &key, attempt).await?;
     }
     Ok(handed)
 }
 
-/// Applies an event in one turn.
-fn step(shelf: &Shelf, key: &str, event: &Event) -> Result<Handed, Error> {
-    let known = shelf.record(key)?;
-    let (record, outcome) = apply(known.as_ref(), event, js::now());
-    let due = record.map(|record| shelf.keep(key, &record)).transpose()?;
-    Ok(Handed::said(outcome, due))
-}
-
 /// Settles a payment that is written down as being settled.
-async fn settle(env: &Env, gate: &Gate, shelf: &Shelf, key: &str, attempt: u32) -> Result<Handed, Error> {
-    let bill = shelf.bill(key)?.ok_or(Code::GateBookUnavailable)?;
-    let settlement = facilitator::settle(env, gate, &bill).await;
+async fn settle(env: &Env, gate: &Gate, desk: &Desk, key: &str, attempt: u32) -> Result<Handed, Error> {
+    let settlement = facilitator::settle(env, gate, &desk.bill(key)?).await;
     let (event, transaction) = book::settled(attempt, settlement);
-    let mut handed = step(shelf, key, &event)?;
+    let mut handed = Handed::of(desk.step(key, &event, None, None)?);
     handed.said.transaction = transaction;
     Ok(handed)
 }
 
 /// Inside: looks after what is due. Answers when it wants to be woken next.
-pub(crate) async fn look_after(env: &Env, gate: &Gate, shelf: &Shelf) -> Result<Option<u64>, Error> {
-    for key in shelf.stale_answers(js::now())? {
-        step(shelf, &key, &Event::Dropped)?;
-        shelf.drop_answer(&key)?;
+pub(crate) async fn look_after(env: &Env, gate: &Gate, desk: &Desk) -> Result<Option<u64>, Error> {
+    for key in desk.shelf.stale_answers(js::now())? {
+        desk.step(&key, &Event::Dropped, None, None)?;
+        desk.shelf.drop_answer(&key)?;
     }
-    let due = shelf.due(js::now())?;
+    let due = desk.shelf.due(js::now())?;
     let mut work: Vec<_> =
-        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, shelf, key, record, *chore))).collect();
+        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, desk, key, record, *chore))).collect();
     // All at once: one that takes its time keeps nobody waiting.
     let mut left: Vec<_> = work.iter_mut().collect();
     std::future::poll_fn(|context| {
@@ -181,44 +161,43 @@ pub(crate) async fn look_after(env: &Env, gate: &Gate, shelf: &Shelf) -> Result<
         if left.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
-    shelf.next_due()
+    desk.shelf.next_due()
 }
 
 /// Does one chore. What fails is tried again later.
-async fn see_to(env: &Env, gate: &Gate, shelf: &Shelf, key: &str, record: &Record, chore: Chore) {
+async fn see_to(env: &Env, gate: &Gate, desk: &Desk, key: &str, record: &Record, chore: Chore) {
     let done = match chore {
-        Chore::Lapse => step(shelf, key, &Event::Tick).map(drop),
-        Chore::Forget => shelf.forget(key),
-        Chore::Settle => pay(env, gate, shelf, key).await,
-        Chore::Reconcile => find_out(env, gate, shelf, key, record).await,
+        Chore::Lapse => desk.step(key, &Event::Tick, None, None).map(drop),
+        Chore::Forget => desk.shelf.forget(key),
+        Chore::Settle => pay(env, gate, desk, key).await,
+        Chore::Reconcile => find_out(env, gate, desk, key, record).await,
     };
     if done.is_err() {
         // If this fails too, the object's next alarm is as good.
-        let _ = shelf.put_off(key, js::now().plus(LATER));
+        let _ = desk.shelf.put_off(key, js::now().plus(LATER));
     }
 }
 
 /// Settles what was delivered before.
-async fn pay(env: &Env, gate: &Gate, shelf: &Shelf, key: &str) -> Result<(), Error> {
-    let begun = step(shelf, key, &Event::SettleStarted)?;
-    if let Outcome::Settle(attempt) = begun.said.outcome {
-        settle(env, gate, shelf, key, attempt).await?;
+async fn pay(env: &Env, gate: &Gate, desk: &Desk, key: &str) -> Result<(), Error> {
+    let begun = desk.step(key, &Event::SettleStarted, None, None)?;
+    if let Outcome::Settle(attempt) = begun.outcome {
+        settle(env, gate, desk, key, attempt).await?;
     }
     Ok(())
 }
 
 /// Finds out what became of a settlement.
-async fn find_out(env: &Env, gate: &Gate, shelf: &Shelf, key: &str, record: &Record) -> Result<(), Error> {
-    let bill: Bill = shelf.bill(key)?.ok_or(Code::GateBookUnavailable)?;
-    let event = match facilitator::reconcile(env, gate, &bill, js::now()).await {
+async fn find_out(env: &Env, gate: &Gate, desk: &Desk, key: &str, record: &Record) -> Result<(), Error> {
+    let event = match facilitator::reconcile(env, gate, &desk.bill(key)?, js::now()).await {
         Found::Outcome(settlement) => Some(book::settled(record.attempt, settlement).0),
         Found::Unused(block) => Some(Event::Unused { block }),
         Found::Nothing => None,
     };
-    let told = event.map(|event| step(shelf, key, &event)).transpose()?;
+    let told = event.map(|event| desk.step(key, &event, None, None)).transpose()?;
     if told.is_none_or(|told| told.due.is_none()) {
-        let known = shelf.record(key)?.ok_or(Code::GateBookUnavailable)?;
-        shelf.looked(key, &known, js::now())?;
+        let known = desk.record(key)?.ok_or(Code::GateBookUnavailable)?;
+        desk.shelf.looked(key, &known, js::now())?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 mod api;
 mod book;
 mod chain;
+mod desk;
 mod facilitator;
 mod gate;
 mod http;
@@ -36,6 +37,7 @@ use x402_core::server::book::Claim;
 use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
 
+use crate::desk::Desk;
 use crate::gate::Head;
 use crate::shelf::Shelf;
 use crate::store::Store;
@@ -130,46 +132,46 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
     })
 }
 
-/// Inside a book: its first call. Answers when it wants to be woken, or nothing.
+/// Inside a book: its first call in this `life` of it in memory. Answers when it wants to be woken, or nothing.
 ///
 /// # Errors
 /// An error of JavaScript when the database fails.
 #[wasm_bindgen]
-pub fn book_open(state: DurableObjectState) -> Result<Option<u32>, JsValue> {
-    let due = book::begin(&Shelf::of(&State::from(state))).map_err(|error| thrown(&error))?;
+pub fn book_open(state: DurableObjectState, life: u32) -> Result<Option<u32>, JsValue> {
+    let due = book::begin(&desk(state, life)).map_err(|error| thrown(&error))?;
     Ok(due.map(|due| u32::try_from(due).unwrap_or(u32::MAX)))
 }
 
 /// Inside a book: takes a claim. `last` says that whoever asks does not wait for another word.
 #[wasm_bindgen]
-pub fn book_claim(state: DurableObjectState, env: Env, claim: String, last: bool) -> Promise {
+pub fn book_claim(state: DurableObjectState, life: u32, env: Env, claim: String, last: bool) -> Promise {
     future_to_promise(async move {
         let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
-        let shelf = Shelf::of(&State::from(state));
+        let desk = desk(state, life);
         let claim = Claim::read(&claim).map_err(|error| thrown(&error))?;
-        let handed = book::take_claim(&env, gate, &shelf, &claim, last).await;
+        let handed = book::take_claim(&env, gate, &desk, &claim, last).await;
         handed.map(book::Handed::into_js).map_err(|error| thrown(&error))
     })
 }
 
 /// Inside a book: takes a report and settles if that is what follows.
 #[wasm_bindgen]
-pub fn book_report(state: DurableObjectState, env: Env, report: String, body: Option<Vec<u8>>) -> Promise {
+pub fn book_report(state: DurableObjectState, life: u32, env: Env, report: String, body: Option<Vec<u8>>) -> Promise {
     future_to_promise(async move {
         let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
-        let shelf = Shelf::of(&State::from(state));
-        let handed = book::take_report(&env, gate, &shelf, &report, body).await;
+        let desk = desk(state, life);
+        let handed = book::take_report(&env, gate, &desk, &report, body).await;
         handed.map(book::Handed::into_js).map_err(|error| thrown(&error))
     })
 }
 
 /// Inside a book: its alarm. The promise is of the Unix second at which it wants to be woken next, or of nothing.
 #[wasm_bindgen]
-pub fn book_alarm(state: DurableObjectState, env: Env) -> Promise {
+pub fn book_alarm(state: DurableObjectState, life: u32, env: Env) -> Promise {
     future_to_promise(async move {
         let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
-        let shelf = Shelf::of(&State::from(state));
-        let next = book::look_after(&env, gate, &shelf).await.map_err(|error| thrown(&error))?;
+        let desk = desk(state, life);
+        let next = book::look_after(&env, gate, &desk).await.map_err(|error| thrown(&error))?;
         Ok(next.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into()))
     })
 }
@@ -181,6 +183,10 @@ pub fn relayer_alarm(state: DurableObjectState) -> Promise {
         let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
         relayer::look_again(gate, &store).await.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
     })
+}
+
+fn desk(state: DurableObjectState, life: u32) -> Desk {
+    Desk::new(life, Shelf::of(&State::from(state)))
 }
 
 fn opened(state: DurableObjectState) -> Result<(&'static Gate, Store), Error> {

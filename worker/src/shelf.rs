@@ -79,25 +79,22 @@ impl Shelf {
         }
     }
 
-    /// Keeps a new record.
-    pub(crate) fn begin(&self, key: &str, account: &str, record: &Record) -> Result<u64> {
-        let query = "INSERT INTO records (key, account, due, state, exposure, body) VALUES (?, ?, ?, ?, ?, ?)";
-        let due = alarm::due(record, None).0;
-        let row = [key.into(), account.into(), seconds(due), state(record), exposure(record), record.write().into()];
-        self.run(query, Row::from(row)).map(|_| due.0)
+    /// The account of an authorization.
+    pub(crate) fn account(&self, key: &str) -> Result<Option<String>> {
+        let rows = self.run("SELECT account FROM records WHERE key = ?", Row::from([key.into()]))?;
+        rows.first().map(|row| text(row, 0).map(String::from)).transpose()
     }
 
-    /// Keeps what a record has become; answers when it wants to be looked after.
-    pub(crate) fn keep(&self, key: &str, record: &Record) -> Result<u64> {
-        let query = "UPDATE records SET due = ?, state = ?, exposure = ?, looked = NULL, body = ? WHERE key = ?";
+    /// Keeps what a record has become, and how it is settled where that is new; answers when it wants to be looked after.
+    pub(crate) fn keep(&self, key: &str, account: &str, record: &Record, bill: Option<&Bill>) -> Result<u64> {
+        let query = "INSERT INTO records (key, account, due, state, exposure, body, bill) VALUES (?, ?, ?, ?, ?, ?, ?) \
+            ON CONFLICT (key) DO UPDATE SET due = excluded.due, state = excluded.state, exposure = excluded.exposure, \
+            looked = NULL, body = excluded.body, bill = coalesce(excluded.bill, bill)";
         let due = alarm::due(record, None).0;
-        let row = [seconds(due), state(record), exposure(record), record.write().into(), key.into()];
+        let bill = bill.map_or(SqlStorageValue::Null, |bill| bill.write().into());
+        let (state, exposure) = (state(record), exposure(record));
+        let row = [key.into(), account.into(), seconds(due), state, exposure, record.write().into(), bill];
         self.run(query, Row::from(row)).map(|_| due.0)
-    }
-
-    /// Keeps how an authorization is settled.
-    pub(crate) fn keep_bill(&self, key: &str, bill: &Bill) -> Result<()> {
-        self.run("UPDATE records SET bill = ? WHERE key = ?", Row::from([bill.write().into(), key.into()])).map(drop)
     }
 
     /// Notes that a record was looked for in vain.
