@@ -211,16 +211,6 @@ impl Record {
             || matches!(self.delivery, Delivery::Claimed { .. } | Delivery::Executing { .. })
     }
 
-    /// Whether a crash may take it back to what was kept before: a claim of a request that is safe to repeat, with nothing
-    /// settled and nothing owed. Its worker's report is then [stale](crate::ledger::outcome::Outcome::Stale), and nothing
-    /// was charged.
-    pub const fn may_be_forgotten(&self) -> bool {
-        self.repeatable
-            && matches!(self.money, Money::Untouched)
-            && matches!(self.settle, Settle::After | Settle::Before)
-            && matches!(self.delivery, Delivery::Claimed { .. } | Delivery::Executing { .. })
-    }
-
     /// What the owner may lose to this payment, in atomic units: from the claim of an optimistic one until it has
     /// settled. What was delivered and failed to settle stays counted for as long as the record is kept, so that a payer
     /// who cheats does so once.

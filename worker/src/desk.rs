@@ -1,7 +1,6 @@
 //! What a book has in hand: the records that somebody works on, in memory, in front of the shelf where they last.
 //!
-//! A book is the only writer of its records, so what it has in hand is never older than the shelf. A claim that may be
-//! forgotten in a crash ([`Record::may_be_forgotten`]) is in hand only: it costs no disk.
+//! A book is the only writer of its records, so what it has in hand is what the shelf has, and need not be read again.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +15,7 @@ use x402_core::ledger::record::Record;
 use crate::js;
 use crate::shelf::Shelf;
 
-/// Records that a book holds at most; beyond it those that may be forgotten are.
+/// Records that a book has in hand at most; the others are read when they are needed.
 const MOST: usize = 10_000;
 
 /// A record in hand.
@@ -114,19 +113,14 @@ impl Desk {
             None => self.shelf.account(key)?.ok_or_else(|| Error::from(Code::GateBookUnavailable))?,
         };
         let bill = bill.or(old_bill);
-        let due = if record.may_be_forgotten() {
-            None
-        } else {
-            Some(self.shelf.keep(key, &account, &record, bill.as_ref())?)
-        };
+        let due = self.shelf.keep(key, &account, &record, bill.as_ref())?;
         if record.is_worked_on() {
             self.hand(|hand| {
-                if hand.held.len() >= MOST {
-                    hand.held.retain(|_, held| !held.record.may_be_forgotten());
+                if hand.held.len() < MOST {
+                    hand.held.insert(key.into(), Held { account, record, bill });
                 }
-                hand.held.insert(key.into(), Held { account, record, bill });
             });
         }
-        Ok(Step { outcome, due })
+        Ok(Step { outcome, due: Some(due) })
     }
 }

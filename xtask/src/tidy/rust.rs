@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("extension", &["error", "types", "transport", "evm"]),
     ("scheme", &["error", "types", "transport", "evm", "extension"]),
     ("client", ROLE),
-    ("server", &["error", "types", "transport", "evm", "extension", "scheme", "facilitator"]),
+    ("server", &["error", "types", "transport", "evm", "extension", "scheme", "facilitator", "ledger"]),
     ("facilitator", ROLE),
     ("ledger", &["error", "types"]),
 ];
