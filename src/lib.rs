@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod client;
 pub mod error;
 pub mod evm;
+pub mod extension;
 pub mod facilitator;
 pub mod ledger;
 pub mod scheme;

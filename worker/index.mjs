@@ -88,6 +88,7 @@ export default {
           method === "OPTIONS" ? text("access-control-request-headers") : undefined,
           text("authorization"),
           text("upgrade"),
+          text("idempotency-key"),
         ),
       );
       if (!(answer instanceof Promise)) return answer;
@@ -159,13 +160,13 @@ export class Book extends DurableObject {
     for (;;) {
       const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
       const said = await wait(this.#call(() => gate.book_claim(ctx, this.#life, env, claim, last)));
-      const [text, body, due, passing] = said;
+      const [text, body, due, passing, first] = said;
       this.#ring(due);
       if (!passing) {
-        this.#news(key);
+        this.#news(first ?? key);
         return [text, body];
       }
-      await this.#change(key, until - Date.now());
+      await this.#change(first ?? key, until - Date.now());
     }
   }
 

@@ -113,11 +113,13 @@ pub fn status_of(code: Code) -> u16 {
         | Code::InvalidX402Version
         | Code::GateTwoPayments
         | Code::GateMalformedPath
-        | Code::GateUpgradeRefused => 400,
+        | Code::GateUpgradeRefused
+        | Code::GateInvalidIdentifier
+        | Code::GateIdentifierRequired => 400,
         Code::FacilitatorUnauthorized => 401,
         Code::GateNotFound | Code::GateAmbiguousPath => 404,
         Code::GateMethodNotAllowed => 405,
-        Code::DuplicatePayment | Code::GatePaymentConflict => 409,
+        Code::DuplicatePayment | Code::GatePaymentConflict | Code::GateIdentifierConflict => 409,
         Code::LedgerAnswerGone => 410,
         Code::GateRequestTooLarge => 413,
         Code::TooLarge => 431,

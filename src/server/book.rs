@@ -17,6 +17,7 @@ use crate::facilitator::Settlement;
 use crate::facilitator::bill::Bill;
 use crate::ledger::event::{Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
+use crate::ledger::record::State;
 use crate::server::answers::settlement_header;
 use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::server::offer::SettlePolicy;
@@ -50,8 +51,22 @@ pub struct Claim {
     pub amount: Amount,
     /// When the authorization ends.
     pub expires: UnixSeconds,
+    /// What the payer calls the purchase, if it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// How many books the gate knows. A book that was opened among another number refuses: it may not be the payer's.
     pub books: u32,
+}
+
+/// Which payment a claim is about whose purchase has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Its own.
+    Own,
+    /// The one the purchase was begun with.
+    First,
+    /// Neither: the name is another request's.
+    Conflict,
 }
 
 /// When a rule wants its payments settled.
@@ -103,6 +118,13 @@ pub struct Said {
     /// The head of the answer that is replayed; its body comes beside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// The key of the payment that the purchase of this name was begun with, when it is not the claim's own: what the gate
+    /// does next, it does for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// Whether it is the purchase's name that is bound to another request, and not the payment.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub by_name: bool,
 }
 
 /// What a gate does next for a request.
@@ -149,6 +171,22 @@ impl Claim {
         json::write(self)
     }
 
+    /// Whose book it is: the payer's address.
+    pub fn payer(&self) -> &str {
+        self.account.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// Which payment this claim is about, when a purchase of its name was begun with another one, for that request, and
+    /// has come to this state. A purchase that was charged or still may be is not bought twice: the request gets what the
+    /// first payment bought. One that came to nothing leaves its name to the next payment.
+    pub fn named(&self, request: &RequestHash, state: Option<State>) -> Named {
+        match state {
+            None | Some(State::Released | State::Failed | State::Abandoned) => Named::Own,
+            Some(_) if self.request == *request => Named::First,
+            Some(_) => Named::Conflict,
+        }
+    }
+
     /// Whether what the payer owes already counts.
     pub const fn counts(&self) -> bool {
         matches!(self.rule, Rule::Optimistic(_))
@@ -186,7 +224,7 @@ impl Report {
 impl Said {
     /// A book's word without anything beside it.
     pub const fn plain(outcome: Outcome) -> Self {
-        Self { outcome, transaction: String::new(), head: None }
+        Self { outcome, transaction: String::new(), head: None, first: None, by_name: false }
     }
 
     /// Reads what a book said.
@@ -249,13 +287,14 @@ impl Gate {
             },
             amount: sale.checked.amount(),
             expires: sale.checked.expires(),
+            name: sale.name.clone(),
             books: self.config().ledger.books,
         }
     }
 
     /// What a book's word means for a request; none means that the book could not be asked.
     pub fn heed(&self, sale: &Sale<'_>, said: Option<Said>) -> Next {
-        let Some(Said { outcome, transaction, head }) = said else {
+        let Some(Said { outcome, transaction, head, by_name, .. }) = said else {
             return Next::Answer(self.pending(sale, String::new()));
         };
         let code = |reason: &str| Code::parse(reason).unwrap_or(Code::GateInternal);
@@ -278,6 +317,7 @@ impl Gate {
             Outcome::Released(reason) => self.unverified(sale, &code(&reason).into()),
             Outcome::Spent(reason) => self.unsettled(sale, code(&reason), transaction),
             Outcome::Abandoned => self.faulted(sale, Code::LedgerAbandoned),
+            Outcome::Conflict if by_name => self.faulted(sale, Code::GateIdentifierConflict),
             Outcome::Conflict => self.faulted(sale, Code::GatePaymentConflict),
             Outcome::Stale => self.faulted(sale, Code::DuplicatePayment),
             Outcome::Done => self.faulted(sale, Code::GateClientGone),

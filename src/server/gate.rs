@@ -15,11 +15,12 @@ use alloc::vec::Vec;
 
 use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
+use crate::extension::payment_identifier;
 use crate::facilitator::{self, Checked};
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
 use crate::server::matching;
-use crate::server::offer::{Challenge, Listing};
+use crate::server::offer::{Challenge, Identifier, Listing};
 use crate::server::path;
 use crate::server::rule::Route;
 use crate::transport::http;
@@ -83,6 +84,8 @@ pub struct Facts<'a> {
     pub authorization: Option<&'a str>,
     /// `Upgrade`.
     pub upgrade: Option<&'a str>,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<&'a str>,
 }
 
 /// What happens next.
@@ -124,6 +127,8 @@ pub struct Sale<'g> {
     pub payment: PaymentPayload,
     /// The payment, checked.
     pub checked: Checked,
+    /// What the payer calls this purchase, if it has a name: by a payment identifier, else by an idempotency key.
+    pub name: Option<String>,
     /// Whether the request was `HEAD`.
     pub head: bool,
     /// The page that asks, if one does.
@@ -171,6 +176,9 @@ pub const STRIPPED_FROM_RESPONSE: &[&str] = &[
     "settlement-overrides",
     "extension-responses",
 ];
+
+/// Characters of an `Idempotency-Key` at most.
+const MAX_KEY: usize = 255;
 
 const VARY: &str = "PAYMENT-SIGNATURE, X-PAYMENT";
 const VARY_ORIGIN: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Origin";
@@ -257,7 +265,11 @@ impl Gate {
         let network = self.config.network(&offer.terms.network)?;
         let checked = facilitator::check(&payment, offer, now, &network.rules).map_err(|refusal| refusal.error)?;
         let page = facts.origin.map(String::from);
-        Ok(Sale { path, listing, offer, network, payment, checked, head: facts.method == "HEAD", page })
+        let name = name(facts, &payment)?;
+        if name.is_none() && listing.identifier == Identifier::Required {
+            return Err(Code::GateIdentifierRequired.into());
+        }
+        Ok(Sale { path, listing, offer, network, payment, checked, name, head: facts.method == "HEAD", page })
     }
 
     /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.
@@ -420,6 +432,22 @@ impl Gate {
         headers.push(Header::fixed("cache-control", cache));
         headers.push(Header::fixed("vary", if self.config.cors.varies() { VARY_ORIGIN } else { VARY }));
         headers
+    }
+}
+
+/// What a payer calls a purchase.
+fn name(facts: &Facts<'_>, payment: &PaymentPayload) -> Result<Option<String>> {
+    let extensions = match payment {
+        PaymentPayload::V2(payment) => payment.extensions.as_ref(),
+        PaymentPayload::V1(_) => None,
+    };
+    if let Some(id) = payment_identifier::id(extensions)? {
+        return Ok(Some(["id:", &id].concat()));
+    }
+    match facts.idempotency_key {
+        None => Ok(None),
+        Some(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(["key:", key].concat())),
+        Some(_) => Err(Code::GateInvalidIdentifier.into()),
     }
 }
 

@@ -6,10 +6,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::{Code, Result};
+use crate::extension::payment_identifier;
 use crate::scheme::exact;
 use crate::server::price::AssetAmount;
 use crate::transport::http;
@@ -50,6 +51,21 @@ pub struct Listing {
     pub offers_v1: Vec<Offer>,
     /// When its payments settle.
     pub settle: SettlePolicy,
+    /// Whether its payers are asked to name their purchases.
+    pub identifier: Identifier,
+}
+
+/// Whether payers are asked to name their purchases by a payment identifier. One that is given is always heeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identifier {
+    /// They are not asked.
+    #[default]
+    Unasked,
+    /// They may.
+    Optional,
+    /// They must, by it or by an `Idempotency-Key`.
+    Required,
 }
 
 /// When a rule's payments settle.
@@ -117,6 +133,10 @@ impl Listing {
             error,
             resource: WireResource { url, description: &self.description, mime_type: &self.mime_type },
             accepts,
+            extensions: match self.identifier {
+                Identifier::Unasked => None,
+                asked => Some(payment_identifier::declaration(asked == Identifier::Required)),
+            },
         };
         let mut accepts_v1 = Vec::new();
         if speaks_v1 {
@@ -145,6 +165,8 @@ struct WireRequired<'a> {
     error: &'a str,
     resource: WireResource<'a>,
     accepts: Vec<&'a Verbatim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Value>,
 }
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::evm::address::Address;
 use crate::scheme::exact::evm::Terms;
 use crate::server::config::{fault, recipient};
-use crate::server::offer::{Listing, SettlePolicy, exact_offer};
+use crate::server::offer::{Identifier, Listing, SettlePolicy, exact_offer};
 use crate::server::price::Price;
 use crate::server::routes::Pattern;
 use crate::types::network::Network;
@@ -48,6 +48,8 @@ pub(super) struct WireRoute {
     max_timeout_seconds: Option<u64>,
     #[serde(default)]
     settle: Option<WireSettle>,
+    #[serde(default)]
+    identifier: Identifier,
 }
 
 /// `"after"`, `"before"`, or `{ "optimistic": the most that one payer may owe }`.
@@ -95,6 +97,7 @@ impl WireRoute {
                 Some(WireSettle::Before) => SettlePolicy::Before,
                 Some(WireSettle::Optimistic(_)) => SettlePolicy::Optimistic(Vec::new()),
             },
+            identifier: self.identifier,
         };
         for (network, pay_to) in payees {
             if wanted.is_some_and(|list| !list.contains(network)) {

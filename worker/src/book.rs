@@ -13,7 +13,7 @@ use x402_core::ledger::alarm::Chore;
 use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::record::Record;
-use x402_core::server::book::{self, Claim, Report, Said};
+use x402_core::server::book::{self, Claim, Named, Report, Said};
 use x402_core::server::gate::Gate;
 use x402_core::types::amount::Amount;
 
@@ -29,19 +29,19 @@ pub(crate) type Word = (Said, JsValue);
 
 /// Claims a payment for a request; none when the book cannot be asked.
 pub(crate) async fn claim(env: &Env, claim: &Claim) -> Option<Word> {
-    let stub = object(env, &claim.account, claim.books)?;
+    let stub = object(env, claim)?;
     said(stub.claim(&claim.key, &claim.write()).ok()?).await
 }
 
 /// Reports on work; none when the book cannot be asked, or its word is lost.
 pub(crate) async fn report(env: &Env, claim: &Claim, report: &Report, body: &JsValue) -> Option<Word> {
-    let stub = object(env, &claim.account, claim.books)?;
+    let stub = object(env, claim)?;
     said(stub.report(&claim.key, &report.write(), body).ok()?).await
 }
 
-fn object(env: &Env, account: &str, books: u32) -> Option<BookStub> {
+fn object(env: &Env, claim: &Claim) -> Option<BookStub> {
     let namespace = env.durable_object("BOOK").ok()?;
-    let id = namespace.id_from_name(&book::shard(account, books).to_string()).ok()?;
+    let id = namespace.id_from_name(&book::shard(claim.payer(), claim.books).to_string()).ok()?;
     Some(id.get_stub().ok()?.into_rpc())
 }
 
@@ -77,7 +77,8 @@ impl Handed {
     pub(crate) fn into_js(self) -> JsValue {
         let body = self.body.map_or(JsValue::UNDEFINED, |body| Uint8Array::from(body.as_slice()).into());
         let due = self.due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into());
-        Array::of4(&self.said.write().into(), &body, &due, &self.passing.into()).into()
+        let first = self.said.first.as_deref().map_or(JsValue::UNDEFINED, JsValue::from);
+        Array::of5(&self.said.write().into(), &body, &due, &self.passing.into(), &first).into()
     }
 }
 
@@ -99,21 +100,45 @@ pub(crate) async fn take_claim(
     last: bool,
 ) -> Result<Handed, Error> {
     desk.belongs(claim.books)?;
+    let key = match first_of(desk, claim)? {
+        (Named::Own, _) => &claim.key,
+        (Named::First, first) => &first.clone(),
+        (Named::Conflict, _) => {
+            let said = Said { by_name: true, ..Said::plain(Outcome::Conflict) };
+            return Ok(Handed { said, body: None, due: None, passing: false });
+        }
+    };
     let exposed = if claim.counts() { desk.shelf.exposed(&claim.account)? } else { Amount::ZERO };
-    let mut handed = Handed::of(desk.step(&claim.key, &claim.event(exposed), Some(&claim.account), None)?);
+    let mut handed = Handed::of(desk.step(key, &claim.event(exposed), Some(&claim.account), None)?);
+    if let (Some(name), Some(_)) = (&claim.name, handed.due) {
+        desk.shelf.name(claim.payer(), name, key, &claim.request)?;
+    }
     if let Outcome::Settle(attempt) = handed.said.outcome {
-        handed = settle(env, gate, desk, &claim.key, attempt).await?;
+        handed = settle(env, gate, desk, key, attempt).await?;
         handed.said = handed.said.of_kept();
     }
     if let Outcome::Replay(_) = handed.said.outcome {
-        handed.recall(desk, &claim.key)?;
+        handed.recall(desk, key)?;
     }
     handed.passing = !last && handed.said.is_passing();
     let now = js::now();
-    if handed.passing && desk.shelf.ask_soon(&claim.key, now)? {
+    if handed.passing && desk.shelf.ask_soon(key, now)? {
         handed.due = Some(now.0);
     }
+    handed.said.first = (*key != claim.key).then(|| key.clone());
     Ok(handed)
+}
+
+/// Which payment a claim is about, and the key of the one that a purchase of its name was begun with.
+fn first_of(desk: &Desk, claim: &Claim) -> Result<(Named, String), Error> {
+    let named = claim.name.as_deref().map(|name| desk.shelf.named(claim.payer(), name)).transpose()?.flatten();
+    let Some((first, request)) = named.filter(|(first, _)| *first != claim.key) else {
+        return Ok((Named::Own, String::new()));
+    };
+    // A lease that has run out says so first.
+    desk.step(&first, &Event::Tick, None, None)?;
+    let state = desk.record(&first)?.map(|record| record.state());
+    Ok((claim.named(&request, state), first))
 }
 
 /// Inside: takes a report, and settles if that is what follows.

@@ -35,6 +35,7 @@ pub(crate) struct Head {
     pub(crate) requested_headers: Option<String>,
     pub(crate) authorization: Option<String>,
     pub(crate) upgrade: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// The path and the query of a URL as it was sent: cut, not parsed.
@@ -59,6 +60,7 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
         requested_headers: head.requested_headers.as_deref(),
         authorization: head.authorization.as_deref(),
         upgrade: head.upgrade.as_deref(),
+        idempotency_key: head.idempotency_key.as_deref(),
     };
     let step = gate.admit(&facts, UnixSeconds(now.into()));
     let trace = || Trace::begin(&head.method, path);

@@ -102,11 +102,22 @@ pub fn fetch(
     requested_headers: Option<String>,
     authorization: Option<String>,
     upgrade: Option<String>,
+    idempotency_key: Option<String>,
 ) -> Result<JsValue, JsValue> {
     let Some(gate) = current() else {
         return respond::answer(&Gate::misconfigured()).map(Into::into);
     };
-    let head = Head { method, url, payment_signature, x_payment, origin, requested_headers, authorization, upgrade };
+    let head = Head {
+        method,
+        url,
+        payment_signature,
+        x_payment,
+        origin,
+        requested_headers,
+        authorization,
+        upgrade,
+        idempotency_key,
+    };
     gate::enter(gate, env, request, head, now)
 }
 

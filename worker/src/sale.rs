@@ -36,6 +36,9 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
     let Some((said, beside)) = book::claim(&visit.env, &work.claim).await else {
         return finish(&visit.gate.faulted(sale, Code::GateBookUnavailable), trace);
     };
+    if let Some(first) = &said.first {
+        work.claim.key.clone_from(first);
+    }
     let (mut next, mut beside) = (visit.gate.heed(sale, Some(said)), beside);
     loop {
         let word = match next {

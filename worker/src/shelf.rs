@@ -4,6 +4,7 @@ use worker::{SqlStorageValue, State, Storage};
 use x402_core::error::{Code, Error, Result};
 use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::alarm::{self, Chore};
+use x402_core::ledger::event::RequestHash;
 use x402_core::ledger::record::Record;
 use x402_core::server::book::Head;
 use x402_core::types::amount::Amount;
@@ -27,6 +28,8 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS records \
     CREATE TABLE IF NOT EXISTS answers \
     (key TEXT PRIMARY KEY, until INTEGER NOT NULL, head TEXT NOT NULL, body BLOB NOT NULL); \
     CREATE INDEX IF NOT EXISTS until ON answers (until); \
+    CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, key TEXT NOT NULL, request TEXT NOT NULL); \
+    CREATE INDEX IF NOT EXISTS named ON names (key); \
     CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL)";
 
 /// The database of one book.
@@ -157,7 +160,23 @@ impl Shelf {
     /// Forgets an authorization and its answer.
     pub(crate) fn forget(&self, key: &str) -> Result<()> {
         self.run("DELETE FROM answers WHERE key = ?", Row::from([key.into()]))?;
+        self.run("DELETE FROM names WHERE key = ?", Row::from([key.into()]))?;
         self.run("DELETE FROM records WHERE key = ?", Row::from([key.into()])).map(drop)
+    }
+
+    /// The payment that a purchase of this name was begun with, and its request.
+    pub(crate) fn named(&self, payer: &str, name: &str) -> Result<Option<(String, RequestHash)>> {
+        let name = [payer, ":", name].concat();
+        let rows = self.run("SELECT key, request FROM names WHERE name = ?", Row::from([name.into()]))?;
+        let read = |row: &Row| Ok((text(row, 0)?.into(), RequestHash::parse(text(row, 1)?)?));
+        rows.first().map(read).transpose()
+    }
+
+    /// Keeps the name of a purchase.
+    pub(crate) fn name(&self, payer: &str, name: &str, key: &str, request: &RequestHash) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO names (name, key, request) VALUES (?, ?, ?)";
+        let row = [[payer, ":", name].concat().into(), key.into(), request.to_string().into()];
+        self.run(query, Row::from(row)).map(drop)
     }
 
     /// Keeps an answer.
