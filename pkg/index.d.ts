@@ -137,6 +137,8 @@ export type Step = { call: number; at: number } & (
   | { step: "signed"; payer: string }
   | { step: "sent"; url: string }
   | { step: "receipt"; status: number; receipt: Receipt }
+  /** The outcome is open, or the answer was lost: the same payment is sent again. */
+  | { step: "waiting"; seconds: number }
 );
 
 export interface Payer {

@@ -166,18 +166,29 @@ export class Engine {
     const { name, value } = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
     tell("signed", { payer: quote.payer });
 
-    signal?.throwIfAborted();
-    tell("sent", { url: target });
-    let paid;
-    try {
-      paid = await call.sendPaid(fetch, target, name, value);
-    } catch {
-      // What it failed with stays here: it may hold the request.
+    for (let sent = 1; ; sent += 1) {
       signal?.throwIfAborted();
-      throw problem("payer_network_fault", "the payment was sent and may still be taken", { details: { quote } });
+      tell("sent", { url: target });
+      let paid;
+      let pause;
+      try {
+        paid = await call.sendPaid(fetch, target, name, value);
+      } catch {
+        // What it failed with stays here: it may hold the request.
+        signal?.throwIfAborted();
+        pause = guarded(() => exchange.lost(method, sent));
+        if (pause === undefined) throw problem("payer_network_fault", "the payment was sent and may still be taken", { details: { quote } });
+      }
+      if (paid !== undefined) {
+        this.#received(paid, exchange, tell);
+        const after = header(paid, "retry-after", 64) ?? undefined;
+        pause = guarded(() => exchange.again(whole(paid?.status), after, sent));
+        if (pause === undefined) return paid;
+        discard(paid);
+      }
+      tell("waiting", { seconds: pause });
+      await within(new Promise(() => {}), signal, pause);
     }
-    this.#received(paid, exchange, tell);
-    return paid;
   }
 
   /** Asks the approval callback, if there is one; only `true` is a yes. */

@@ -87,7 +87,8 @@ export class Call {
     if (this.copy) {
       // With an init, `fetch` forgets the referrer of a Request unless it is said again.
       for (const member of ["referrer", "referrerPolicy"]) init[member] ??= this.copy[member];
-      input = this.copy.url === url ? this.copy : new Request(url, this.copy);
+      const again = this.copy.clone(); // it may be sent more than once
+      input = again.url === url ? again : new Request(url, again);
     } else {
       init.body = this.body;
     }

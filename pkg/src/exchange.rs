@@ -7,7 +7,8 @@ use wasm_bindgen::prelude::*;
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
-use x402_core::client::{clock, receipt, request, wallet};
+use x402_core::client::receipt::Receipt;
+use x402_core::client::{again, clock, receipt, request, wallet};
 use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
@@ -25,7 +26,7 @@ enum Stage {
     Met,
     Chosen(Box<Choice>, String),
     Quoted(Box<Intent>),
-    Sealed(Box<Quote>),
+    Sealed(Box<Quote>, Option<Box<Receipt>>),
 }
 
 /// A call that met terms.
@@ -133,15 +134,31 @@ impl Exchange {
         let quote = Box::new(intent.quote.clone());
         let signature = hex::decode(signature).map_err(|_| because(Code::PayerWalletFailed, "it gave no signature"))?;
         let (name, value) = payment_header(&intent.seal(&signature).map_err(fault)?);
-        self.stage = Stage::Sealed(quote);
+        self.stage = Stage::Sealed(quote, None);
         Ok(Header { name, value }.write())
     }
 
     /// What became of the payment, by the settlement header of the answer, as JSON.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
-    pub fn receipt(&self, header: Option<String>) -> Result<String, JsValue> {
-        let Stage::Sealed(quote) = &self.stage else { return Err(out_of_order()) };
-        Ok(receipt::read(header.as_deref(), quote).write())
+    pub fn receipt(&mut self, header: Option<String>) -> Result<String, JsValue> {
+        let Stage::Sealed(quote, last) = &mut self.stage else { return Err(out_of_order()) };
+        let receipt = last.insert(Box::new(receipt::read(header.as_deref(), quote)));
+        Ok(receipt.write())
+    }
+
+    /// Seconds after which the same payment is sent again, or nothing when the answer is the last one. `sent` says how
+    /// often it was sent; the receipt was read before.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn again(&self, status: u16, retry_after: Option<String>, sent: u32) -> Result<Option<u32>, JsValue> {
+        let Stage::Sealed(quote, Some(receipt)) = &self.stage else { return Err(out_of_order()) };
+        let pause = again::after_answer(quote, receipt, status, retry_after.as_deref(), sent, self.now());
+        Ok(pause.and_then(|pause| u32::try_from(pause).ok()))
+    }
+
+    /// Seconds after which the same payment is sent again because no answer came, or nothing when it is not.
+    pub fn lost(&self, method: &str, sent: u32) -> Result<Option<u32>, JsValue> {
+        let Stage::Sealed(quote, _) = &self.stage else { return Err(out_of_order()) };
+        Ok(again::after_loss(quote, method, sent, self.now()).and_then(|pause| u32::try_from(pause).ok()))
     }
 }
 

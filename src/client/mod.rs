@@ -5,6 +5,7 @@
 //!                                                               receipt(settlement) ◄─ answer ◄───────┘
 //! ```
 
+pub mod again;
 pub mod choose;
 pub mod clock;
 pub mod explain;

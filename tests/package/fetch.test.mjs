@@ -221,7 +221,7 @@ test("what fetch itself fails with comes through; a lost paid answer has its own
   await assert.rejects(payer.fetch("http://127.0.0.1:1/"), TypeError);
   await assert.rejects(payer.fetch("not a url"), TypeError);
   const cutting = await serve((request, response) => (request.count === 1 ? challenge(response, terms([offer()])) : response.destroy()));
-  await assert.rejects(payer.fetch(cutting.url), (error) => {
+  await assert.rejects(payer.fetch(cutting.url, { method: "POST", body: "once" }), (error) => {
     assert.ok(error instanceof X402Error && error instanceof Error);
     assert.deepEqual([error.name, error.code, error.retryable, error.cause], ["X402Error", "payer_network_fault", false, undefined]);
     assert.equal(error.details.quote.amount, "10000");
