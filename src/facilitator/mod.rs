@@ -89,6 +89,27 @@ pub fn check(payment: &PaymentPayload, offer: &Offer, now: UnixSeconds, rules: &
     }
 }
 
+/// Checks a payment that may have ended meanwhile, as it would have been checked in time, and says whether it has: what it
+/// bought is still its payer's.
+///
+/// # Errors
+/// Those of [`check`], but for the end of the authorization.
+pub fn check_late(
+    payment: &PaymentPayload,
+    offer: &Offer,
+    now: UnixSeconds,
+    rules: &Rules,
+) -> Result<(Checked, bool), Refusal> {
+    let found = check(payment, offer, now, rules);
+    match &found {
+        Err(refusal) if refusal.error.code() == Code::ExactEvmValidBefore => {
+            let last = exact::evm::last_moment(payment).filter(|last| *last < now);
+            last.map_or(found, |last| check(payment, offer, last, rules)).map(|checked| (checked, true))
+        }
+        _ => found.map(|checked| (checked, false)),
+    }
+}
+
 impl Checked {
     /// What must be asked of the chain, in one batch.
     pub fn reads(&self) -> Vec<Read> {

@@ -51,6 +51,9 @@ pub struct Claim {
     pub amount: Amount,
     /// When the authorization ends.
     pub expires: UnixSeconds,
+    /// Whether the authorization has ended, but for what it bought before.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub late: bool,
     /// What the payer calls the purchase, if it has a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -171,6 +174,11 @@ impl Claim {
         json::write(self)
     }
 
+    /// The time of the claim: nothing begins in the last seconds of an authorization, which are the settlement's.
+    pub fn time(&self, now: UnixSeconds) -> UnixSeconds {
+        if self.late { now.max(self.expires) } else { now }
+    }
+
     /// Whose book it is: the payer's address.
     pub fn payer(&self) -> &str {
         self.account.rsplit(':').next().unwrap_or_default()
@@ -287,6 +295,7 @@ impl Gate {
             },
             amount: sale.checked.amount(),
             expires: sale.checked.expires(),
+            late: sale.late,
             name: sale.name.clone(),
             books: self.config().ledger.books,
         }

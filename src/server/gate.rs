@@ -127,6 +127,8 @@ pub struct Sale<'g> {
     pub payment: PaymentPayload,
     /// The payment, checked.
     pub checked: Checked,
+    /// Whether the authorization has ended, but for what it bought before.
+    pub late: bool,
     /// What the payer calls this purchase, if it has a name: by a payment identifier, else by an idempotency key.
     pub name: Option<String>,
     /// Whether the request was `HEAD`.
@@ -263,13 +265,15 @@ impl Gate {
     ) -> Result<Sale<'g>> {
         let offer = matching::accepted(listing, &payment)?;
         let network = self.config.network(&offer.terms.network)?;
-        let checked = facilitator::check(&payment, offer, now, &network.rules).map_err(|refusal| refusal.error)?;
+        // The book knows what an authorization that has ended is still worth: nothing, unless it was used here.
+        let found = facilitator::check_late(&payment, offer, now, &network.rules);
+        let (checked, late) = found.map_err(|refusal| refusal.error)?;
         let page = facts.origin.map(String::from);
         let name = name(facts, &payment)?;
         if name.is_none() && listing.identifier == Identifier::Required {
             return Err(Code::GateIdentifierRequired.into());
         }
-        Ok(Sale { path, listing, offer, network, payment, checked, name, head: facts.method == "HEAD", page })
+        Ok(Sale { path, listing, offer, network, payment, checked, late, name, head: facts.method == "HEAD", page })
     }
 
     /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.

@@ -161,3 +161,19 @@ test("a stream without a length goes on after the payment has settled, unbuffere
   write("last");
   assert.equal((await reader.read()).value, "last");
 });
+
+test("F-30 what a payment bought is still there when the authorization has ended; nothing is begun for it then", async () => {
+  const end = Math.floor(Date.now() / 1000) + 8;
+  const short = async () => payment(await challenge(at("/after")), freshKey(), { authorization: { validBefore: String(end) } });
+  const [paid, unused] = [await short(), await short()];
+  const bought = await (await present(at("/after"), paid)).text();
+  // Until the gate takes it for ended: six seconds before it does on chain.
+  await until(async () => {
+    const copy = await present(at("/after"), paid);
+    assert.deepEqual([copy.status, await copy.text()], [200, bought]);
+    return Date.now() / 1000 > end - 4;
+  });
+  const late = await present(at("/after"), unused);
+  assert.equal(decode(late.headers.get("payment-required")).error, "invalid_exact_evm_payload_authorization_valid_before");
+  assert.deepEqual([origin.seen.length, settled(paid), settled(unused)], [1, 1, 0]);
+});

@@ -109,7 +109,9 @@ pub(crate) async fn take_claim(
         }
     };
     let exposed = if claim.counts() { desk.shelf.exposed(&claim.account)? } else { Amount::ZERO };
-    let mut handed = Handed::of(desk.step(key, &claim.event(exposed), Some(&claim.account), None)?);
+    let now = js::now();
+    let begun = desk.step_at(key, &claim.event(exposed), Some(&claim.account), None, claim.time(now))?;
+    let mut handed = Handed::of(begun);
     if let (Some(name), Some(_)) = (&claim.name, handed.due) {
         desk.shelf.name(claim.payer(), name, key, &claim.request)?;
     }
@@ -121,7 +123,6 @@ pub(crate) async fn take_claim(
         handed.recall(desk, key)?;
     }
     handed.passing = !last && handed.said.is_passing();
-    let now = js::now();
     if handed.passing && desk.shelf.ask_soon(key, now)? {
         handed.due = Some(now.0);
     }

@@ -11,6 +11,7 @@ use x402_core::ledger::event::Event;
 use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::payment::apply;
 use x402_core::ledger::record::Record;
+use x402_core::types::time::UnixSeconds;
 
 use crate::js;
 use crate::shelf::Shelf;
@@ -94,13 +95,25 @@ impl Desk {
     /// Applies an event in one turn: reads, decides and writes with nothing in between. `account` is needed for a claim,
     /// `bill` comes with the report of a verification.
     pub(crate) fn step(&self, key: &str, event: &Event, account: Option<&str>, bill: Option<Bill>) -> Result<Step> {
+        self.step_at(key, event, account, bill, js::now())
+    }
+
+    /// The same at another time.
+    pub(crate) fn step_at(
+        &self,
+        key: &str,
+        event: &Event,
+        account: Option<&str>,
+        bill: Option<Bill>,
+        now: UnixSeconds,
+    ) -> Result<Step> {
         let known = self.hand(|hand| hand.held.remove(key));
         let of_shelf = match &known {
             Some(_) => None,
             None => self.shelf.record(key)?,
         };
         let before = known.as_ref().map(|held| &held.record).or(of_shelf.as_ref());
-        let (after, outcome) = apply(before, event, js::now());
+        let (after, outcome) = apply(before, event, now);
         let Some(record) = after else {
             if let Some(held) = known {
                 self.hand(|hand| hand.held.insert(key.into(), held));

@@ -76,6 +76,12 @@ pub struct Checked {
     pub network: String,
 }
 
+/// The last second at which a payment's authorization is taken; none for a payment that cannot be read.
+pub fn last_moment(payment: &PaymentPayload) -> Option<UnixSeconds> {
+    let end = Payload::read(payment.payload()).ok()?.authorization.valid_before.to_u64()?;
+    Some(UnixSeconds(end).minus(EXPIRY_MARGIN))
+}
+
 /// Checks a payment against the server's own offer, without the chain.
 ///
 /// # Errors
