@@ -24,11 +24,12 @@ export const CONFIG = {
   routes: [{ match: "GET /quote", price: PRICE }],
 };
 
-async function peerService() {
+async function peerService(services = {}) {
   return {
     name: "gate",
     modules: [{ name: "index.mjs", type: "esModule", text: await workerBundle("peers/worker.mjs") }],
     vars: { NETWORK, PAY_TO, PRICE },
+    services,
     outbound: "facilitator",
     flags: ["nodejs_compat"],
   };
@@ -41,6 +42,8 @@ const starter = (service) => async () =>
 export const startSide = {
   ours: starter(() => ({ ...gateService(CONFIG), services: { ORIGIN: "origin" }, outbound: "facilitator" })),
   peer: starter(peerService),
+  /** The peer doing a gate's job: its handler asks the origin that is behind ours. */
+  proxy: starter(() => peerService({ ORIGIN: "origin" })),
 };
 
 /** Starts a workerd whose Worker does nothing. */

@@ -33,31 +33,35 @@ async function measure(gate, requests, times, status) {
  */
 export async function throughput(sides, { rounds, challenges, payments }) {
   const gates = {};
+  const all = [...sides, "proxy"];
   try {
-    for (const side of sides) {
+    for (const side of all) {
       gates[side] = await startSide[side]();
       await challenge(`${gates[side].url}/quote`);
     }
-    const found = Object.fromEntries(SIDES.map((side) => [side, { challenge: [], paid: [] }]));
+    const found = Object.fromEntries([...SIDES, "proxy"].map((side) => [side, { challenge: [], paid: [] }]));
     for (let round = 0; round <= rounds; round += 1) {
-      for (const side of sides) {
+      for (const side of all) {
         const url = `${gates[side].url}/quote`;
         const paid = await paidRequests(url, payments); // outside the clock; fresh, for a gate remembers them
         const figures = {
-          challenge: await measure(gates[side], [request(url)], challenges, 402),
+          ...(side !== "proxy" && { challenge: await measure(gates[side], [request(url)], challenges, 402) }),
           paid: await measure(gates[side], paid, 1, 200),
         };
         if (round === 0) continue; // warms both up alike
         for (const [kind, figure] of Object.entries(figures)) found[side][kind].push(figure);
       }
     }
-    const values = (kind, key) =>
-      Object.fromEntries(sides.map((side) => [side, median(found[side][kind].map((figure) => figure[key]))]));
+    const value = (side, kind, key) => median(found[side][kind].map((figure) => figure[key]));
+    const values = (kind, key) => Object.fromEntries(sides.map((side) => [side, value(side, kind, key)]));
+    const proxied = (key) => ({ ...values("paid", key), peer: value("proxy", "paid", key) });
     const rows = [
       row("402 challenges, raw workerd, one core", "requests/s", values("challenge", "perSecond"), "more"),
       row("processor time of a challenge", "µs", values("challenge", "cpuMicros"), "less"),
       row("paid requests, raw workerd, one core, facilitator stubbed", "requests/s", values("paid", "perSecond"), "more"),
       row("processor time of a paid request", "µs", values("paid", "cpuMicros"), "less"),
+      row("paid requests, the peer in front of the same origin", "requests/s", proxied("perSecond"), "more"),
+      row("processor time of a paid request, the peer in front of the same origin", "µs", proxied("cpuMicros"), "less"),
     ];
     return { rows };
   } finally {
