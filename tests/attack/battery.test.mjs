@@ -1,7 +1,8 @@
 // The hostile battery: whatever fails, hangs, lies, leaves or is killed at whichever step of a paid request, for every
 // settle policy, for a facilitator of our own and for others. Each case is a row of lib/rows.mjs; lib/judge.mjs holds it
 // to the promises. X402_ROWS
-// picks rows by words of their names, a+b for both and !a for those without it.
+// picks rows by words of their names, a+b for both and !a for those without it;
+// X402_IDS those of some numbers.
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { before, test } from "node:test";
@@ -15,7 +16,9 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../targ
 
 const nameOf = ({ facilitator, policy, method, step, fault }) => `${facilitator}, ${policy}, ${method}: ${step}: ${fault}`;
 const words = (process.env.X402_ROWS ?? "").split("+").filter(Boolean);
-const chosen = rows().filter((row) => words.every((word) => (word.startsWith("!") ? !nameOf(row).includes(word.slice(1)) : nameOf(row).includes(word))));
+const asked = (process.env.X402_IDS ?? "").split("+").filter((id) => id.startsWith("F-"));
+const isAsked = ({ ids }) => asked.length === 0 || ids.some((id) => asked.includes(id));
+const chosen = rows().filter((row) => isAsked(row) && words.every((word) => (word.startsWith("!") ? !nameOf(row).includes(word.slice(1)) : nameOf(row).includes(word))));
 const ids = [...new Set(chosen.flatMap((row) => row.ids))].sort();
 
 let table = [];

@@ -29,7 +29,7 @@ export function judge(one, balance) {
   if (moved > 0n && one.end === "abandoned") fail("I2", "charged and abandoned");
   // I3: once.
   if (moved > 1n) fail("I3", `moved ${moved} times`);
-  if (one.transactions.size > 1) fail("I3", `${one.transactions.size} transactions`);
+  if (one.transactions.size > (one.turnedAway ? 2 : 1)) fail("I3", `${one.transactions.size} transactions`);
   const attempts = one.executions.filter(({ end }) => end !== "failed").length;
   const allowed = method === "GET" ? (one.unkept ? 3 : 2) : 1;
   if (attempts > allowed) fail("I3", `${attempts} executions of a ${method}`);

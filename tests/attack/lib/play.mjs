@@ -23,7 +23,7 @@ const ROUTES = ["after", "before", "optimistic"].flatMap((policy) =>
 /** Gates that settle themselves send one transaction after another; several have several accounts. */
 const EMBEDDED = 4;
 /** How many cases one gate is given at once, and how long one may take, in seconds. */
-const AT_ONCE = 480;
+const AT_ONCE = { embedded: 48, remote: 480, alone: 480 };
 const PATIENCE = Number(process.env.X402_PATIENCE ?? 240);
 
 /**
@@ -201,7 +201,7 @@ export async function playAll(rows, tell) {
     try {
       if (kill) await playKilled(members, gate);
       else if (alone) await pool(members, 1, (one) => (stage.plans.push(...one.plans), play(one, gate)));
-      else await pool(sorted(members), AT_ONCE, (one) => play(one, gate));
+      else await pool(sorted(members), AT_ONCE[facilitator], (one) => play(one, gate));
       for (const one of members) one.log = gate.running.log().slice(-500);
       if (!leaves && stage.trap.seen.length > 0) members[0].broke = "a redirect was followed";
     } finally {

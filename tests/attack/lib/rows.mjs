@@ -92,7 +92,7 @@ function* ofEmbeddedSettlement() {
     const act = afterwards((_response, _right) => rpcError(message)());
     yield* spread(["embedded"], () => ({ step: "send", fault: `"${message}", after it acted`, ids: ["F-17"], plan: { send: act }, ends: ["paid"] }));
   }
-  yield* spread(["embedded"], () => ({ step: "send", fault: '"txpool is full"', ids: ["F-15"], plan: { send: rpcError("txpool is full") }, ends: ["paid"] }));
+  yield* spread(["embedded"], () => ({ step: "send", fault: '"txpool is full"', ids: ["F-15"], turnedAway: true, plan: { send: rpcError("txpool is full") }, ends: ["paid"] }));
   // Longer than a request waits: it is pending, and the alarm finds it.
   const late = () => {
     let until;
