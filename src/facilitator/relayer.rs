@@ -170,3 +170,12 @@ pub fn follow(answers: Option<&[Answer]>, hash: &Bytes32) -> Follow {
         Some(Ok(Sent::Accepted) | Err(_)) | None => Follow::Wait,
     }
 }
+
+/// What follows once a nonce is said to be used, judged by the answers to the transaction's own receipt: a node that took
+/// it the first time says the same when it hears it a second time. Only one that surely does not have it has another's.
+pub fn follow_used(answers: Option<&[Answer]>) -> Follow {
+    match answers {
+        Some([Answer::Receipt(None)]) => Follow::Replan,
+        _ => Follow::Wait,
+    }
+}

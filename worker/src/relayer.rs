@@ -86,7 +86,11 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         store.keep(&order.identity, &record)?;
         store.wake(ALARM).await;
         let answers = chain::ask_one(node, &[record.send()]).await;
-        let follow = relayer::follow(answers.as_deref(), &hash);
+        let mut follow = relayer::follow(answers.as_deref(), &hash);
+        if follow == Follow::Replan {
+            let own = chain::ask_one(node, &[record.receipt()?]).await;
+            follow = relayer::follow_used(own.as_deref());
+        }
         if follow == Follow::Wait {
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! The one front door of the repository: `cargo xtask <command>`.
 
+mod attack;
 mod bench;
 mod build;
 mod demo;
@@ -27,6 +28,7 @@ cargo xtask <command>
   interop [--only words]       every client pays every gate it can on the local chain; target/interop.json
   bench                        ours beside the reference packages, interleaved; target/bench.json
   test [NAME…]                 every check and every test, or the steps named; `test --list` names them
+  attack [ID…] [options]       the catalogue of attacks against the gate, or a URL; target/attack.json; `attack --help`
   simulate gate [options]      the ledger under random schedules; `simulate --help` lists options
   size                         what a page downloads and what an owner uploads; target/size.json
   tidy                         read the source for broken house rules
@@ -55,6 +57,7 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["interop", rest @ ..] => interop::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["test", rest @ ..] => test::run(rest),
+        ["attack", rest @ ..] => attack::run(rest),
         ["simulate", rest @ ..] => simulate::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["licences"] => licences::run(),

@@ -16,6 +16,7 @@ const BINARY = createRequire(import.meta.url)("workerd").default;
  * @property {Record<string, string>} [vars] plain text bindings
  * @property {Record<string, string>} [services] binding name → service name
  * @property {Record<string, string>} [objects] binding name → Durable Object class of this service (SQLite, on disk)
+ * @property {string} [keeper] the service whose Durable Objects they are, where it is not this one
  * @property {string} [outbound] the service that answers this one's `fetch`; by default the network, loopback included
  * @property {string[]} [flags] compatibility flags
  */
@@ -72,7 +73,7 @@ const config :Workerd.Config = (
 `;
 }
 
-async function serviceText({ name, modules, vars = {}, services = {}, objects = {}, outbound = "network", flags = [] }, dir) {
+async function serviceText({ name, modules, vars = {}, services = {}, objects = {}, keeper, outbound = "network", flags = [] }, dir) {
   const files = await Promise.all(modules.map(async (module, index) => {
     // Embedded by path, relative to the config: a wasm module has no text form.
     const file = `${name}-${index}`;
@@ -82,9 +83,12 @@ async function serviceText({ name, modules, vars = {}, services = {}, objects = 
   const bindings = [
     ...Object.entries(vars).map(([key, value]) => `(name = ${text(key)}, text = ${text(value)})`),
     ...Object.entries(services).map(([key, target]) => `(name = ${text(key)}, service = ${text(target)})`),
-    ...Object.entries(objects).map(([key, type]) => `(name = ${text(key)}, durableObjectNamespace = ${text(type)})`),
+    ...Object.entries(objects).map(([key, type]) => {
+      const place = keeper ? `(className = ${text(type)}, serviceName = ${text(keeper)})` : text(type);
+      return `(name = ${text(key)}, durableObjectNamespace = ${place})`;
+    }),
   ];
-  const classes = Object.values(objects).map((type) =>
+  const classes = Object.values(keeper ? {} : objects).map((type) =>
     `(className = ${text(type)}, uniqueKey = ${text(`${name}-${type}`)}, enableSql = true)`);
   const storage = classes.length === 0 ? "" : `durableObjectNamespaces = ${list(classes)}, durableObjectStorage = (localDisk = "disk"),`;
   return `(name = ${text(name)}, worker = (

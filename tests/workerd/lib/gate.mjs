@@ -77,7 +77,9 @@ export async function raw(url, head, body = "") {
   const at = received.indexOf("\r\n\r\n");
   const [line, ...fields] = received.slice(0, at).split("\r\n");
   const headers = new Headers(fields.map((field) => [field.slice(0, field.indexOf(":")), field.slice(field.indexOf(":") + 1).trim()]));
-  return { status: Number(line.split(" ")[1]), headers, body: received.slice(at + 4) };
+  const [status, text] = [Number(line.split(" ")[1]), received.slice(at + 4)];
+  globalThis.x402Witness?.(status, headers, text); // `cargo xtask attack` tells what was answered
+  return { status, headers, body: text };
 }
 
 /** A raw request for a target. */

@@ -49,7 +49,7 @@ export const content = {
 };
 
 /**
- * A facilitator. `say` maps a path to a function of the request's body that gives the answer's JSON, or to
+ * A facilitator. `say` maps a path to a function of the request's body that gives the answer's JSON or a promise of it, or to
  * `(body, request, response) => undefined`, which answers by itself or not at all. `asked` are its requests.
  */
 export async function startFacilitator() {
@@ -57,7 +57,7 @@ export async function startFacilitator() {
   const { url, stop } = await listen(async (request, response) => {
     const body = JSON.parse((await text(request)) || "null");
     facilitator.asked.push({ path: request.url, headers: request.headers, body });
-    const said = facilitator.say[request.url]?.(body, request, response);
+    const said = await facilitator.say[request.url]?.(body, request, response);
     if (said === undefined) return;
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(said));
