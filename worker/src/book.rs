@@ -20,6 +20,7 @@ use x402_core::types::amount::Amount;
 use crate::desk::{Desk, Step};
 use crate::facilitator::{self, Found};
 use crate::js::{self, BookStub};
+use crate::log;
 
 /// Seconds until a record is looked after again that could not be looked after.
 const LATER: u64 = 60;
@@ -46,7 +47,15 @@ fn object(env: &Env, claim: &Claim) -> Option<BookStub> {
 }
 
 async fn said(promise: js_sys::Promise) -> Option<Word> {
-    let parts: Array = JsFuture::from(promise).await.ok()?.dyn_into().ok()?;
+    let parts: Array = match JsFuture::from(promise).await {
+        Ok(parts) => parts.dyn_into().ok()?,
+        Err(thrown) => {
+            // A book that refuses throws a code and nothing else.
+            let why = thrown.dyn_into::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default();
+            log::fault(Code::GateBookUnavailable.as_str(), &why);
+            return None;
+        }
+    };
     let said = Said::read(&parts.get(0).as_string()?).ok()?;
     Some((said, parts.get(1)))
 }
