@@ -131,20 +131,24 @@ let lives = 0;
 export class Book extends DurableObject {
   /** What the module knows this object by, as long as both are in memory. */
   #life = (lives += 1);
-  /** The module that has opened it. */
+  /** The module that has opened it, and the promise that it has. */
   #opener;
+  #opening;
   /** When the alarm that is set will ring, in Unix seconds. */
   #rings = Infinity;
   /** By payment: what lets those go on who wait for another word. */
   #waiting = new Map();
   #waiters = 0;
 
-  #call(work) {
-    return call(this.env, () => {
-      if (this.#opener !== modules) this.#ring(gate.book_open(this.ctx, this.#life));
+  /** Calls the module, for a promise, once it has opened this book. */
+  async #call(work) {
+    if (call(this.env, () => this.#opener !== modules)) {
       this.#opener = modules;
-      return work();
-    });
+      this.#opening = wait(call(this.env, () => gate.book_open(this.ctx, this.#life))).then((due) => this.#ring(due));
+      this.#opening.catch(() => (this.#opener = undefined));
+    }
+    await this.#opening;
+    return wait(call(this.env, work));
   }
 
   #ring(due) {
@@ -153,55 +157,74 @@ export class Book extends DurableObject {
     this.ctx.storage.setAlarm(Math.max(due, Date.now() / 1000 + 1) * 1000);
   }
 
+  /** Holds the number of books that a gate knows to the ledger's own; throws when it is another. */
+  count(books) {
+    return this.#call(() => gate.book_count(this.ctx, books));
+  }
+
   /** Claims a payment for a request. */
   async claim(key, claim) {
     const until = Date.now() + PATIENCE;
     const { env, ctx } = this;
-    for (;;) {
+    for (let about = key; ; ) {
       const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
-      const said = await wait(this.#call(() => gate.book_claim(ctx, this.#life, env, claim, last)));
+      // Listened for before it is asked: news that comes in between would be missed.
+      const news = this.#listen(about, until - Date.now());
+      let said;
+      try {
+        said = await this.#call(() => gate.book_claim(ctx, this.#life, env, claim, last));
+      } catch (error) {
+        news.end();
+        throw error;
+      }
       const [text, body, due, passing, first] = said;
       this.#ring(due);
+      if (passing && (first ?? key) === about) {
+        await news.come;
+        continue;
+      }
+      news.end();
       if (!passing) {
-        this.#news(first ?? key);
+        this.#tell(first ?? key);
         return [text, body];
       }
-      await this.#change(first ?? key, until - Date.now());
+      about = first ?? key;
     }
   }
 
   /** Lets those go on who wait for another word on a payment. */
-  #news(key) {
+  #tell(key) {
     for (const end of [...(this.#waiting.get(key) ?? [])]) end();
   }
 
-  /** Ends when there is news of a payment, or after some milliseconds. */
-  #change(key, milliseconds) {
-    return new Promise((resolve) => {
-      const news = this.#waiting.get(key) ?? new Set();
-      this.#waiting.set(key, news);
-      const end = () => {
-        clearTimeout(timer);
-        if (!news.delete(end)) return;
-        this.#waiters -= 1;
-        if (news.size === 0) this.#waiting.delete(key);
-        resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      news.add(end);
-      this.#waiters += 1;
-    });
+  /** News of a payment: `come` ends with it, after some milliseconds, or by `end`. */
+  #listen(key, milliseconds) {
+    let come;
+    const news = { come: new Promise((resolve) => (come = resolve)) };
+    const others = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, others);
+    news.end = () => {
+      clearTimeout(timer);
+      if (!others.delete(news.end)) return;
+      this.#waiters -= 1;
+      if (others.size === 0 && this.#waiting.get(key) === others) this.#waiting.delete(key);
+      come();
+    };
+    const timer = setTimeout(news.end, milliseconds);
+    others.add(news.end);
+    this.#waiters += 1;
+    return news;
   }
 
   /** Takes a report on a payment, with the body of the answer that is to be kept. */
   report(key, report, body) {
     const { env, ctx } = this;
-    const done = wait(this.#call(() => gate.book_report(ctx, this.#life, env, report, body)))
+    const done = this.#call(() => gate.book_report(ctx, this.#life, env, report, body))
       .then(([text, kept, due]) => {
         this.#ring(due);
         return [text, kept];
       })
-      .finally(() => this.#news(key));
+      .finally(() => this.#tell(key));
     // What began comes to its end, whether or not somebody still waits for it.
     ctx.waitUntil(done.catch(() => {}));
     return done;
@@ -211,7 +234,7 @@ export class Book extends DurableObject {
   async alarm() {
     this.#rings = Infinity;
     const { env, ctx } = this;
-    this.#ring(await wait(this.#call(() => gate.book_alarm(ctx, this.#life, env))));
-    for (const key of [...this.#waiting.keys()]) this.#news(key);
+    this.#ring(await this.#call(() => gate.book_alarm(ctx, this.#life, env)));
+    for (const key of [...this.#waiting.keys()]) this.#tell(key);
   }
 }

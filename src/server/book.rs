@@ -57,7 +57,7 @@ pub struct Claim {
     /// What the payer calls the purchase, if it has a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How many books the gate knows. A book that was opened among another number refuses: it may not be the payer's.
+    /// How many books the gate knows.
     pub books: u32,
 }
 

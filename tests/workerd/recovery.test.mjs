@@ -160,6 +160,35 @@ test("F-42 a record of another version is not judged", async () => {
   }
 });
 
+test("a ledger is begun with a number of books, and a gate that knows another sells nothing", async () => {
+  const facilitator = await startFacilitator();
+  const storage = await mkdtemp(join(tmpdir(), "objects-"));
+  const start = (books) => startGate(config(origin, remote(facilitator), ROUTES, { ledger: { books } }), {}, { storage });
+  const key = freshKey();
+  let gate = await start(64);
+  try {
+    const paid = await payment(await challenge(`${gate.url}/paid`), key);
+    assert.equal((await present(`${gate.url}/paid`, paid)).status, 200);
+    const served = origin.seen.length;
+    await gate.stop();
+    gate = await start(32);
+    for (const one of [paid, await payment(await challenge(`${gate.url}/paid`), key)]) {
+      const answer = await present(`${gate.url}/paid`, one);
+      assert.deepEqual([answer.status, (await answer.json()).error], [503, "gate_book_unavailable"]);
+    }
+    assert.ok(gate.log().includes("gate_invalid_config"), gate.log());
+    assert.deepEqual([origin.seen.length, facilitator.count("/settle")], [served, 1]);
+    await gate.stop();
+    gate = await start(64);
+    assert.equal((await present(`${gate.url}/paid`, paid)).status, 200);
+    assert.deepEqual([origin.seen.length, facilitator.count("/settle")], [served, 1]);
+  } finally {
+    await gate.stop();
+    await facilitator.stop();
+    await rm(storage, { recursive: true, force: true });
+  }
+});
+
 /** A service whose glue was changed: a module that breaks on demand, beside the real one's code. */
 const breaking = (before, code) => (service) => {
   const glue = readFileSync(service.modules[1].path, "utf8");

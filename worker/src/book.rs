@@ -4,6 +4,8 @@
 //! and written with no await in between: that is the atomicity everything rests on. What is written down leaves the
 //! object only once it is on disk, which the runtime sees to.
 
+use std::cell::Cell;
+
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -28,8 +30,21 @@ const LATER: u64 = 60;
 /// What a book said, and the body of the answer that is replayed.
 pub(crate) type Word = (Said, JsValue);
 
+thread_local! {
+    /// Whether this isolate knows that its number of books is the ledger's.
+    static AGREED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The name of the object that knows how many books there are. It keeps no payments.
+const COUNT: &str = "count";
+
 /// Claims a payment for a request; none when the book cannot be asked.
 pub(crate) async fn claim(env: &Env, claim: &Claim) -> Option<Word> {
+    if !AGREED.get() {
+        let counting = named(env, COUNT)?.count(claim.books).ok()?;
+        heard(counting).await?;
+        AGREED.set(true);
+    }
     let stub = object(env, claim)?;
     said(stub.claim(&claim.key, &claim.write()).ok()?).await
 }
@@ -41,21 +56,28 @@ pub(crate) async fn report(env: &Env, claim: &Claim, report: &Report, body: &JsV
 }
 
 fn object(env: &Env, claim: &Claim) -> Option<BookStub> {
+    named(env, &book::shard(claim.payer(), claim.books).to_string())
+}
+
+fn named(env: &Env, name: &str) -> Option<BookStub> {
     let namespace = env.durable_object("BOOK").ok()?;
-    let id = namespace.id_from_name(&book::shard(claim.payer(), claim.books).to_string()).ok()?;
-    Some(id.get_stub().ok()?.into_rpc())
+    Some(namespace.id_from_name(name).ok()?.get_stub().ok()?.into_rpc())
+}
+
+/// What an object answered; none, and a line in the log, when it refused: it throws a code and nothing else.
+async fn heard(promise: js_sys::Promise) -> Option<JsValue> {
+    match JsFuture::from(promise).await {
+        Ok(value) => Some(value),
+        Err(thrown) => {
+            let why = thrown.dyn_into::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default();
+            log::fault(Code::GateBookUnavailable.as_str(), &why);
+            None
+        }
+    }
 }
 
 async fn said(promise: js_sys::Promise) -> Option<Word> {
-    let parts: Array = match JsFuture::from(promise).await {
-        Ok(parts) => parts.dyn_into().ok()?,
-        Err(thrown) => {
-            // A book that refuses throws a code and nothing else.
-            let why = thrown.dyn_into::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default();
-            log::fault(Code::GateBookUnavailable.as_str(), &why);
-            return None;
-        }
-    };
+    let parts: Array = heard(promise).await?.dyn_into().ok()?;
     let said = Said::read(&parts.get(0).as_string()?).ok()?;
     Some((said, parts.get(1)))
 }
@@ -108,7 +130,6 @@ pub(crate) async fn take_claim(
     claim: &Claim,
     last: bool,
 ) -> Result<Handed, Error> {
-    desk.belongs(claim.books)?;
     let key = match first_of(desk, claim)? {
         (Named::Own, _) => &claim.key,
         (Named::First, first) => &first.clone(),

@@ -29,8 +29,6 @@ struct Held {
 /// What one book has in hand.
 #[derive(Default)]
 struct Hand {
-    /// The number of books it was opened among.
-    books: u32,
     held: HashMap<String, Held>,
 }
 
@@ -59,18 +57,6 @@ impl Desk {
 
     fn hand<T>(&self, work: impl FnOnce(&mut Hand) -> T) -> T {
         HANDS.with_borrow_mut(|hands| work(hands.entry(self.life).or_default()))
-    }
-
-    /// Holds the number of books this one was opened among to the number that the gate knows.
-    ///
-    /// # Errors
-    /// `gate_invalid_config` when they differ.
-    pub(crate) fn belongs(&self, books: u32) -> Result<()> {
-        if self.hand(|hand| hand.books) != books {
-            self.shelf.belongs(books)?;
-            self.hand(|hand| hand.books = books);
-        }
-        Ok(())
     }
 
     /// What is known of an authorization.

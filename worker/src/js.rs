@@ -48,6 +48,8 @@ extern "C" {
     /// A book, from elsewhere. Both answer with a promise of the text of what it said and the body beside it.
     pub type BookStub;
     #[wasm_bindgen(method, catch)]
+    pub(crate) fn count(this: &BookStub, books: u32) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
     pub(crate) fn claim(this: &BookStub, key: &str, claim: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn report(this: &BookStub, key: &str, report: &str, body: &JsValue) -> Result<Promise, JsValue>;

@@ -143,14 +143,23 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
     })
 }
 
-/// Inside a book: its first call in this `life` of it in memory. Answers when it wants to be woken, or nothing.
-///
-/// # Errors
-/// An error of JavaScript when the database fails.
+/// Inside a book: its first call in this `life` of it in memory. The promise is of when it wants to be woken, or of nothing.
 #[wasm_bindgen]
-pub fn book_open(state: DurableObjectState, life: u32) -> Result<Option<u32>, JsValue> {
-    let due = book::begin(&desk(state, life)).map_err(|error| thrown(&error))?;
-    Ok(due.map(|due| u32::try_from(due).unwrap_or(u32::MAX)))
+pub fn book_open(state: DurableObjectState, life: u32) -> Promise {
+    future_to_promise(async move {
+        let due = book::begin(&desk(state, life)).map_err(|error| thrown(&error))?;
+        Ok(due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into()))
+    })
+}
+
+/// Inside the object that knows how many books there are: holds this number to it. The promise fails where the ledger was
+/// begun with another one.
+#[wasm_bindgen]
+pub fn book_count(state: DurableObjectState, books: u32) -> Promise {
+    future_to_promise(async move {
+        Shelf::of(&State::from(state)).agrees(books).map_err(|error| thrown(&error))?;
+        Ok(JsValue::UNDEFINED)
+    })
 }
 
 /// Inside a book: takes a claim. `last` says that whoever asks does not wait for another word.

@@ -50,11 +50,11 @@ impl Shelf {
         rows.map_err(|_| Error::new(Code::GateBookUnavailable, "the database failed"))
     }
 
-    /// Holds the number of books this one was opened among to the number the gate knows now.
+    /// Holds the number of books that the ledger was begun with to the number the gate knows now.
     ///
     /// # Errors
-    /// `gate_invalid_config` when they differ: the payers of this book may be in another one now.
-    pub(crate) fn belongs(&self, books: u32) -> Result<()> {
+    /// `gate_invalid_config` when they differ: payers would be looked for in other books than they are in.
+    pub(crate) fn agrees(&self, books: u32) -> Result<()> {
         let rows = self.run("SELECT body FROM facts WHERE name = 'books'", Row::new())?;
         let now = books.to_string();
         match rows.first() {
