@@ -137,13 +137,13 @@ function* ofOrigins() {
 
 /** Waits at a step until it is released; `then` says whether the right answer follows. */
 const holds = (then) => async (_response, right, one) => {
-  one.reached.resolve();
+  one.reach();
   await one.released.promise;
   return then ? right() : undefined;
 };
 const actsAndHolds = async (_response, right, one) => {
   const said = await right();
-  one.reached.resolve();
+  one.reach();
   await one.released.promise;
   return said;
 };

@@ -63,6 +63,12 @@ export class Case {
     this.moved = signal();
   }
 
+  /** The step that the case waits at is reached. */
+  reach() {
+    this.isReached = true;
+    this.reached.resolve();
+  }
+
   /** What the case has in store for a step; once. */
   take(step) {
     const act = this.plan[step];

@@ -4,7 +4,7 @@ import { appendFileSync } from "node:fs";
 import { afterEach, beforeEach } from "node:test";
 
 const file = process.env.X402_WITNESS;
-const NUMBER = /^(?:[SF]-\d+|I\d+)\b/;
+const NUMBERS = /^(?:(?:[SF]-\d+|I\d+) )+/;
 /** Answers that are told for one test, at most. */
 const MOST = 12;
 
@@ -37,10 +37,12 @@ if (file) {
     answers = [];
   });
   afterEach((t) => {
-    const [id] = NUMBER.exec(t.name) ?? [];
-    if (!id) return;
-    const title = t.name.slice(id.length).trim();
-    const line = { id, title, result: t.passed ? "passed" : "failed", answers, error: t.passed ? undefined : String(t.error?.cause?.message ?? t.error?.message).slice(0, 500) };
-    appendFileSync(file, `${JSON.stringify(line)}\n`);
+    const [numbers = ""] = NUMBERS.exec(t.name) ?? [];
+    const result = t.passed ? "passed" : "failed";
+    const error = t.passed ? undefined : String(t.error?.cause?.message ?? t.error?.message).slice(0, 500);
+    const title = t.name.slice(numbers.length);
+    for (const id of numbers.split(" ").filter(Boolean)) {
+      appendFileSync(file, `${JSON.stringify({ id, title, result, answers, error })}\n`);
+    }
   });
 }

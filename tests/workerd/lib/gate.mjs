@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 import { privateKeyToAccount } from "viem/accounts";
 
 import { gateService } from "../../interop/lib/gate.mjs";
@@ -66,12 +67,14 @@ export async function startGate(config, secrets = {}, { change = (service) => se
  * Sends bytes as they are and reads one response: a target that `fetch` would tidy, a header it would refuse.
  * @returns {Promise<{status: number, headers: Headers, body: string}>}
  */
-export async function raw(url, head, body = "") {
-  const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port) });
-  await once(socket, "connect");
+export async function raw(url, head, body = "", host = "gate.test") {
+  const { hostname, port, protocol } = new URL(url);
+  const secure = protocol === "https:";
+  const place = { host: hostname, port: Number(port || (secure ? 443 : 80)), servername: hostname };
+  const socket = secure ? connectSecurely(place) : connect(place);
+  await once(socket, secure ? "secureConnect" : "connect");
   socket.setEncoding("latin1");
-  socket.end(`${head.join("\r\n")}\r\nHost: gate.test\r\nConnection: close\r\n\r\n${body}`, "latin1");
+  socket.end(`${head.join("\r\n")}\r\nHost: ${host}\r\nConnection: close\r\n\r\n${body}`, "latin1");
   let received = "";
   for await (const piece of socket) received += piece;
   const at = received.indexOf("\r\n\r\n");
