@@ -206,6 +206,16 @@ export class Book extends DurableObject {
     return done;
   }
 
+  /** Lists records for the operator; see `src/ledger_view.rs`. */
+  list(ask) {
+    return wait(this.#call(() => gate.book_list(this.ctx, ask)));
+  }
+
+  /** Counts records for the operator. */
+  summary() {
+    return wait(this.#call(() => gate.book_summary(this.ctx)));
+  }
+
   /** Looks after what is due. */
   async alarm() {
     this.#rings = Infinity;

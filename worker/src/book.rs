@@ -20,6 +20,7 @@ use x402_core::types::amount::Amount;
 use crate::desk::{Desk, Step};
 use crate::facilitator::{self, Found};
 use crate::js::{self, BookStub};
+use crate::ledger_view;
 
 /// Seconds until a record is looked after again that could not be looked after.
 const LATER: u64 = 60;
@@ -40,8 +41,13 @@ pub(crate) async fn report(env: &Env, claim: &Claim, report: &Report, body: &JsV
 }
 
 fn object(env: &Env, account: &str, books: u32) -> Option<BookStub> {
+    numbered(env, book::shard(account, books))
+}
+
+/// The book of this number.
+pub(crate) fn numbered(env: &Env, number: u32) -> Option<BookStub> {
     let namespace = env.durable_object("BOOK").ok()?;
-    let id = namespace.id_from_name(&book::shard(account, books).to_string()).ok()?;
+    let id = namespace.id_from_name(&number.to_string()).ok()?;
     Some(id.get_stub().ok()?.into_rpc())
 }
 
@@ -84,6 +90,7 @@ impl Handed {
 /// Inside: what began before this object was in memory ended with the one that began it.
 pub(crate) fn begin(desk: &Desk) -> Result<Option<u64>, Error> {
     desk.shelf.open()?;
+    ledger_view::open(&desk.shelf)?;
     for (key, attempt) in desk.shelf.settling()? {
         desk.step(&key, &Event::SettleUnknown { attempt, transaction: String::new() }, None, None)?;
     }
