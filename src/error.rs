@@ -174,6 +174,9 @@ codes! {
     GateChainFault "gate_chain_fault" "the chain could not be asked"
     GateInternal "gate_internal" "the gate failed"
     GateUpgradeRefused "gate_upgrade_refused" "protocol upgrades are not sold"
+    GateOriginSettlement "gate_origin_settlement" "the origin asked for another amount than was sold"
+    GateUnauthorized "gate_unauthorized" "the operator's endpoints need their bearer token"
+    GateInvalidQuery "gate_invalid_query" "the query cannot be read"
 
     // The facilitator's own.
     FacilitatorUnauthorized "facilitator_unauthorized" "the facilitator needs its bearer token"
@@ -187,6 +190,16 @@ codes! {
     LedgerAbandoned "ledger_abandoned" "the origin may have done the work already and is not asked twice; nothing was charged"
     LedgerOwed "ledger_owed" "this payment settled and the origin failed; present the same payment again"
     LedgerAnswerGone "ledger_answer_gone" "this payment settled, and the answer it bought is not kept any longer"
+
+    // What an origin hears that checks its gate's word (`pkg/js/origin.js`, which carries these without the module).
+    OriginOptions "origin_invalid_options" "the verifier's options are not valid"
+    OriginContextMissing "origin_context_missing" "the request carries no PAYMENT-CONTEXT: it is not paid"
+    OriginContextInvalid "origin_context_invalid" "the PAYMENT-CONTEXT cannot be read"
+    OriginContextSignature "origin_context_signature" "the PAYMENT-CONTEXT is signed by nobody in the key set"
+    OriginContextExpired "origin_context_expired" "the PAYMENT-CONTEXT is not valid at this time"
+    OriginContextAudience "origin_context_audience" "the PAYMENT-CONTEXT is for another resource"
+    OriginContextIssuer "origin_context_issuer" "the PAYMENT-CONTEXT is another gate's"
+    OriginKeysUnavailable "origin_keys_unavailable" "the gate's keys could not be fetched"
 }
 
 impl Code {

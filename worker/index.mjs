@@ -230,6 +230,16 @@ export class Book extends DurableObject {
     return done;
   }
 
+  /** Lists records for the operator; see `src/ledger_view.rs`. */
+  list(ask) {
+    return this.#call(() => gate.book_list(this.ctx, ask));
+  }
+
+  /** Counts records for the operator. */
+  summary() {
+    return this.#call(() => gate.book_summary(this.ctx));
+  }
+
   /** Looks after what is due. */
   async alarm() {
     this.#rings = Infinity;

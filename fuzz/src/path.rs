@@ -16,7 +16,8 @@ pub fn path(data: &[u8]) -> bool {
     let facts = Facts { method: "GET", path: raw, ..Facts::default() };
     match gate().admit(&facts, NOW) {
         Step::Answer(answer) => {
-            assert!([400, 401, 402, 404, 405, 431].contains(&answer.status));
+            let health = canonical(raw).is_ok_and(|path| path == "/.x402/health") && answer.status == 200;
+            assert!(health || [400, 401, 402, 404, 405, 431].contains(&answer.status));
             clean(&answer);
             if answer.status == 402 {
                 let terms = unbase64(header(&answer, PAYMENT_REQUIRED).expect("a 402 has terms"));
@@ -32,6 +33,7 @@ pub fn path(data: &[u8]) -> bool {
         }
         Step::Forward(forwarded) => {
             assert_eq!(canonical(&forwarded).as_ref(), Ok(&forwarded), "the normal form is its own");
+            assert!(!forwarded.starts_with("/.x402/"), "what is the gate's own is not forwarded");
             assert!(forwarded.starts_with('/') && forwarded.bytes().all(|byte| byte.is_ascii_graphic()));
             for reading in origin_readings(&forwarded) {
                 assert!(
@@ -41,7 +43,7 @@ pub fn path(data: &[u8]) -> bool {
             }
             true
         }
-        Step::Facilitator(_) | Step::Pay(_) => panic!("nobody paid and nobody showed a token"),
+        Step::Facilitator(_) | Step::Own(_) | Step::Pay(_) => panic!("nobody paid and nobody showed a token"),
     }
 }
 

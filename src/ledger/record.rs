@@ -164,6 +164,25 @@ impl State {
             Self::Abandoned => "abandoned",
         }
     }
+
+    /// Every word.
+    pub const ALL: [Self; 10] = [
+        Self::Claimed,
+        Self::Verified,
+        Self::Served,
+        Self::Settling,
+        Self::Unknown,
+        Self::Settled,
+        Self::Owed,
+        Self::Failed,
+        Self::Released,
+        Self::Abandoned,
+    ];
+
+    /// The state of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 impl Record {

@@ -82,7 +82,7 @@ impl Gate {
         if matches!(answer.status, 409 | 503) || code == Code::LedgerOwed {
             answer.headers.push(Header::fixed("retry-after", RETRY_AFTER));
         }
-        if code == Code::FacilitatorUnauthorized {
+        if answer.status == 401 {
             answer.headers.push(Header::fixed("www-authenticate", "Bearer"));
         }
         answer
@@ -114,9 +114,10 @@ pub fn status_of(code: Code) -> u16 {
         | Code::GateTwoPayments
         | Code::GateMalformedPath
         | Code::GateUpgradeRefused
+        | Code::GateInvalidQuery
         | Code::GateInvalidIdentifier
         | Code::GateIdentifierRequired => 400,
-        Code::FacilitatorUnauthorized => 401,
+        Code::FacilitatorUnauthorized | Code::GateUnauthorized => 401,
         Code::GateNotFound | Code::GateAmbiguousPath => 404,
         Code::GateMethodNotAllowed => 405,
         Code::DuplicatePayment | Code::GatePaymentConflict | Code::GateIdentifierConflict => 409,
@@ -124,7 +125,11 @@ pub fn status_of(code: Code) -> u16 {
         Code::GateRequestTooLarge => 413,
         Code::TooLarge => 431,
         Code::GateInternal | Code::GateConfig => 500,
-        Code::GateOriginFailed | Code::GateFacilitatorFault | Code::LedgerAbandoned | Code::LedgerOwed => 502,
+        Code::GateOriginFailed
+        | Code::GateOriginSettlement
+        | Code::GateFacilitatorFault
+        | Code::LedgerAbandoned
+        | Code::LedgerOwed => 502,
         Code::GateFacilitatorUnavailable
         | Code::GateClientGone
         | Code::GateBookUnavailable

@@ -15,7 +15,9 @@ use crate::evm::address::Address;
 use crate::evm::signature::SecretKey;
 use crate::facilitator::Rules;
 use crate::facilitator::embedded::Sender;
+use crate::server::context::{OriginContext, WireContext};
 use crate::server::cors::Cors;
+use crate::server::ops::{Admin, WireAdmin};
 use crate::server::rule::{Route, WireRoute};
 use crate::types::json;
 use crate::types::network::Network;
@@ -53,6 +55,10 @@ pub struct Config {
     pub v1: bool,
     /// What is kept of paid requests.
     pub ledger: LedgerConfig,
+    /// How the origin is told that a request is paid, if it is.
+    pub origin_context: Option<OriginContext>,
+    /// Who may look into the gate, if anybody may.
+    pub admin: Option<Admin>,
 }
 
 /// What is kept of paid requests.
@@ -177,6 +183,10 @@ struct WireConfig {
     v1: bool,
     #[serde(default)]
     ledger: WireLedger,
+    #[serde(default)]
+    origin_context: Option<WireContext>,
+    #[serde(default)]
+    admin: Option<WireAdmin>,
 }
 
 #[derive(Default, Deserialize)]
@@ -316,6 +326,8 @@ impl Config {
             facilitator_api,
             v1: wire.v1,
             ledger: wire.ledger.check()?,
+            origin_context: wire.origin_context.map(|context| context.check(secrets)).transpose()?,
+            admin: wire.admin.map(|admin| admin.check(secrets)).transpose()?,
         })
     }
 
@@ -427,12 +439,17 @@ impl WireApi {
         if !prefix.starts_with('/') {
             return Err(fault("facilitatorApi.prefix", "expected a path such as /facilitator"));
         }
-        let token = resolve(&self.token, "facilitatorApi.token", secrets)?;
-        if !self.token.starts_with("secret:") || token.len() < 16 {
-            return Err(fault("facilitatorApi.token", "names a secret of at least 16 characters"));
-        }
-        Ok(FacilitatorApi { prefix, token })
+        Ok(FacilitatorApi { prefix, token: bearer(&self.token, "facilitatorApi.token", secrets)? })
     }
+}
+
+/// A bearer token: it names a secret that nobody guesses.
+pub(super) fn bearer(text: &str, place: &str, secrets: Secrets<'_>) -> Result<String> {
+    let token = resolve(text, place, secrets)?;
+    if !text.starts_with("secret:") || token.len() < 16 {
+        return Err(fault(place, "names a secret of at least 16 characters"));
+    }
+    Ok(token)
 }
 
 pub(super) fn fault(place: &str, what: &str) -> Error {
@@ -447,7 +464,7 @@ pub(super) fn recipient(text: &str, place: &str) -> Result<Address> {
     }
 }
 
-fn resolve(text: &str, place: &str, secrets: Secrets<'_>) -> Result<String> {
+pub(super) fn resolve(text: &str, place: &str, secrets: Secrets<'_>) -> Result<String> {
     match text.strip_prefix("secret:") {
         Some(name) => secrets(name)
             .filter(|secret| !secret.is_empty())

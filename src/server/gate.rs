@@ -4,6 +4,7 @@
 //! admit(facts) ─► Answer                     nothing more to do
 //!              ├► Forward                    free: to the origin as it is
 //!              ├► Facilitator                an endpoint of the facilitator API
+//!              ├► Own                        an endpoint of the gate's own
 //!              └► Pay(Sale) ─ verify ─ origin ─ charges(status)? ─ settle ─► delivered │ unsettled │ pending
 //! ```
 
@@ -19,8 +20,10 @@ use crate::extension::payment_identifier;
 use crate::facilitator::{self, Checked};
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
+use crate::server::context::{PAYMENT_CONTEXT, PAYMENT_SETTLEMENT};
 use crate::server::matching;
 use crate::server::offer::{Challenge, Identifier, Listing};
+use crate::server::ops::{self, Own};
 use crate::server::path;
 use crate::server::rule::Route;
 use crate::transport::http;
@@ -70,6 +73,8 @@ pub struct Facts<'a> {
     pub method: &'a str,
     /// The path, raw: from the slash to the `?`.
     pub path: &'a str,
+    /// The query, raw: what follows the `?`.
+    pub query: Option<&'a str>,
     /// Another reading of the path: its [`path::beyond_ascii`] text in Unicode normal form NFKC.
     pub folded: Option<&'a str>,
     /// `PAYMENT-SIGNATURE`.
@@ -97,6 +102,8 @@ pub enum Step<'g> {
     Forward(String),
     /// The facilitator API is asked.
     Facilitator(Endpoint),
+    /// Something of the gate's own is asked for; who asks may have it.
+    Own(Own),
     /// The request carries a payment that passed every local check.
     Pay(Box<Sale<'g>>),
 }
@@ -151,8 +158,8 @@ pub const STRIPPED_FROM_REQUEST: &[&str] = &[
     http::PAYMENT_REQUIRED,
     http::PAYMENT_RESPONSE,
     http::X_PAYMENT_RESPONSE,
-    "payment-context",
-    "payment-settlement",
+    PAYMENT_CONTEXT,
+    PAYMENT_SETTLEMENT,
     "settlement-overrides",
     "sign-in-with-x",
     "access-control-expose-headers",
@@ -174,7 +181,8 @@ pub const STRIPPED_FROM_RESPONSE: &[&str] = &[
     http::PAYMENT_REQUIRED,
     http::PAYMENT_RESPONSE,
     http::X_PAYMENT_RESPONSE,
-    "payment-settlement",
+    PAYMENT_CONTEXT,
+    PAYMENT_SETTLEMENT,
     "settlement-overrides",
     "extension-responses",
 ];
@@ -210,6 +218,9 @@ impl Gate {
             return step;
         }
         let path = path::canonical(facts.path)?;
+        if let Some(own) = ops::own_path(&path) {
+            return self.own_step(own, facts);
+        }
         let fitting = || self.config.routes.iter().enumerate().filter(|(_, route)| route.pattern.matches(&path));
         let sold_here = fitting().any(|(_, route)| route.listing.is_some());
         if facts.method == "OPTIONS" && sold_here {
@@ -342,8 +353,7 @@ impl Gate {
             "/supported" => (Endpoint::Supported, "GET"),
             _ => return None,
         };
-        let shown = facts.authorization.and_then(|value| value.strip_prefix("Bearer "));
-        if !shown.is_some_and(|shown| same_secret(shown, &api.token)) {
+        if !shows(facts, &api.token) {
             return Some(Err(Code::FacilitatorUnauthorized.into()));
         }
         Some(if facts.method == method {
@@ -463,6 +473,12 @@ fn prepare(config: &Config, route: &Route) -> Result<Option<Challenge>> {
         }
         _ => Ok(None),
     }
+}
+
+/// Whether a request shows this bearer token.
+pub(super) fn shows(facts: &Facts<'_>, token: &str) -> bool {
+    let shown = facts.authorization.and_then(|value| value.strip_prefix("Bearer "));
+    shown.is_some_and(|shown| same_secret(shown, token))
 }
 
 /// Compares secrets by their hashes, so that the time it takes says nothing about how much of one was right.

@@ -2,12 +2,16 @@
 
 pub mod answers;
 pub mod api;
+pub mod audit;
 pub mod book;
 pub mod config;
+pub mod context;
 pub mod cors;
 pub mod gate;
 pub mod matching;
+pub mod metrics;
 pub mod offer;
+pub mod ops;
 pub mod path;
 pub mod price;
 pub mod routes;

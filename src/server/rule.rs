@@ -11,6 +11,7 @@ use crate::evm::address::Address;
 use crate::scheme::exact::evm::Terms;
 use crate::server::config::{fault, recipient};
 use crate::server::offer::{Identifier, Listing, SettlePolicy, exact_offer};
+use crate::server::ops::own_path;
 use crate::server::price::Price;
 use crate::server::routes::Pattern;
 use crate::types::network::Network;
@@ -70,6 +71,9 @@ impl WireRoute {
         let place = format!("routes[{index}] ({})", self.pattern);
         let within = |error: Error| fault(&place, &error.to_string());
         let pattern = Pattern::parse(&self.pattern).map_err(within)?;
+        if self.pattern.split_whitespace().last().is_some_and(|path| own_path(path).is_some()) {
+            return Err(fault(&place, "is under /.x402, which is the gate's own"));
+        }
         let price = match (&self.price, self.free) {
             (Some(price), false) => price,
             (None, true) => {

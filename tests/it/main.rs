@@ -8,6 +8,7 @@ mod differential;
 mod fuzzed;
 mod gating;
 mod ledger;
+mod operating;
 mod paying;
 mod pricing;
 mod schedules;

@@ -29,6 +29,8 @@ npm("install", join(app, packed.filename));
 const VECTOR = readFileSync(path("../vectors/eip3009.json"), "utf8");
 const USE = `
 import { createPayer, decodePayment, digest, injectedWallets, recover, sign, X402Error } from "x402-wasm";
+import { verifyPaymentContext } from "x402-wasm/origin";
+const unpaid = await verifyPaymentContext(null, { issuer: "https://x.example", audience: "https://x.example/" }).catch((error) => error);
 const vector = ${VECTOR};
 const found = digest(vector.requirements, vector.authorization);
 if (found !== vector.digest || recover(found, sign(vector.privateKey, found)) !== vector.address) throw new Error("wrong");
@@ -36,14 +38,14 @@ const payer = await createPayer({ wallet: { privateKey: vector.privateKey } });
 const refused = await payer.fetch("https://x.example", { headers: { "payment-signature": "x" } }).catch((error) => error);
 let code;
 try { decodePayment(""); } catch (error) { code = error instanceof X402Error && error.code; }
-export const answer = JSON.stringify([payer.address, refused.code, code, injectedWallets().length]);
+export const answer = JSON.stringify([payer.address, refused.code, code, injectedWallets().length, unpaid instanceof X402Error && unpaid.code]);
 `;
-const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid", "invalid_payload", 0]);
+const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid", "invalid_payload", 0, "origin_context_missing"]);
 
 test("the tarball holds what is needed and nothing else", () => {
   const names = packed.files.map(({ path }) => path).sort();
   const kinds = names.filter((name) => !/^(js|wasm)\//.test(name));
-  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "index.d.ts", "package.json"]);
+  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "index.d.ts", "origin.d.ts", "package.json"]);
   assert.deepEqual(names.filter((name) => name.startsWith("wasm/")), ["wasm/x402_wasm.js", "wasm/x402_wasm_bg.wasm"]);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/x402-wasm/package.json")));
   assert.equal(manifest.dependencies, undefined);
@@ -74,6 +76,9 @@ test("TypeScript compiles against it, and refuses what is wrong", () => {
   const right = `
 import { createPayer, decodePaymentRequired, injectedWallets, localKey, verifyPayment, wrapFetchWithPayment, X402Error } from "x402-wasm";
 import type { Payer, Quote, Receipt, Step } from "x402-wasm";
+import { verifyPaymentContext, type PaymentContext } from "x402-wasm/origin";
+const paidFor: PaymentContext = await verifyPaymentContext("x", { issuer: "https://x.example", audience: new URL("https://x.example/data") });
+console.log(BigInt(paidFor.amount), paidFor.payer?.length);
 declare const ethereum: { request(request: { method: string; params?: unknown[] | Record<string, unknown> }): Promise<any> };
 const payer: Payer = await createPayer({
   wallet: ethereum,

@@ -22,6 +22,7 @@ use x402_core::types::amount::Amount;
 use crate::desk::{Desk, Step};
 use crate::facilitator::{self, Found};
 use crate::js::{self, BookStub};
+use crate::ledger_view;
 use crate::log;
 
 /// Seconds until a record is looked after again that could not be looked after.
@@ -56,7 +57,12 @@ pub(crate) async fn report(env: &Env, claim: &Claim, report: &Report, body: &JsV
 }
 
 fn object(env: &Env, claim: &Claim) -> Option<BookStub> {
-    named(env, &book::shard(claim.payer(), claim.books).to_string())
+    numbered(env, book::shard(claim.payer(), claim.books))
+}
+
+/// The book of this number.
+pub(crate) fn numbered(env: &Env, number: u32) -> Option<BookStub> {
+    named(env, &number.to_string())
 }
 
 fn named(env: &Env, name: &str) -> Option<BookStub> {
@@ -116,6 +122,7 @@ impl Handed {
 /// Inside: what began before this object was in memory ended with the one that began it.
 pub(crate) fn begin(desk: &Desk) -> Result<Option<u64>, Error> {
     desk.shelf.open()?;
+    ledger_view::open(&desk.shelf)?;
     for (key, attempt) in desk.shelf.settling()? {
         desk.step(&key, &Event::SettleUnknown { attempt, transaction: String::new() }, None, None)?;
     }

@@ -68,13 +68,15 @@ export const post = (url, headers, body, milliseconds, limit) =>
 
 /**
  * Asks an origin for a URL with a request's method and headers but for those in `stripped`, and with a body: its own
- * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no cache on the way may have it or keep it.
+ * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no
+ * cache on the way may have it or keep it. The origin is told in `context` that it is paid, if it is told.
  * @param {Fetcher | undefined} binding the origin's service, or none for one that the URL names
  */
-export const askOrigin = (binding, url, request, bytes, stripped, paid, milliseconds) =>
+export const askOrigin = (binding, url, request, bytes, stripped, paid, context, milliseconds) =>
   within(milliseconds, (signal) => {
     const headers = new Headers(request.headers);
     for (const name of stripped) headers.delete(name);
+    if (context) headers.set("payment-context", context);
     const { method } = request;
     const body = bytes ?? request.body;
     const init = { method, headers, body, redirect: "manual", signal };
@@ -170,3 +172,27 @@ export function replay(status, kept, body, headers) {
 
 /** Whether the client went away, as far as the runtime tells (its flag `enable_request_signal`). */
 export const gone = (request) => request.signal?.aborted === true;
+
+const base64url = (bytes) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+/**
+ * An Ed25519 key to sign with: its name (the thumbprint of RFC 7638), its public half in base64url, and the key itself,
+ * which does not leave the platform any more.
+ * @param {Uint8Array} pkcs8
+ * @returns {Promise<[string, string, CryptoKey]>}
+ */
+export async function signer(pkcs8) {
+  const { subtle } = crypto;
+  const key = (extractable) => subtle.importKey("pkcs8", pkcs8, { name: "Ed25519" }, extractable, ["sign"]);
+  const { x } = await subtle.exportKey("jwk", await key(true));
+  const print = new TextEncoder().encode(JSON.stringify({ crv: "Ed25519", kty: "OKP", x }));
+  return [base64url(await subtle.digest("SHA-256", print)), x, await key(false)];
+}
+
+/** The signature over a text. @returns {Promise<Uint8Array>} */
+export const sign = async (key, text) =>
+  new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, key, new TextEncoder().encode(text)));
+
+/** What promises come to; undefined for those that fail. */
+export const settled = (promises) => Promise.all(promises.map((one) => Promise.resolve(one).catch(() => undefined)));

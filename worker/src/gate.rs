@@ -13,10 +13,15 @@ use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
 use crate::log::Trace;
-use crate::{api, http, respond, sale};
+use crate::{api, http, ops, respond, sale};
+
+/// The header that names a paid request in its answer.
+const REQUEST_ID: &str = "x-request-id";
 
 /// A request on its way, and what belongs to it.
 pub(crate) struct Visit {
+    /// What it is called.
+    pub(crate) id: String,
     pub(crate) gate: &'static Gate,
     pub(crate) env: Env,
     pub(crate) request: Request,
@@ -39,7 +44,7 @@ pub(crate) struct Head {
 }
 
 /// The path and the query of a URL as it was sent: cut, not parsed.
-fn target(url: &str) -> (&str, Option<&str>) {
+pub(crate) fn target(url: &str) -> (&str, Option<&str>) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (before, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
     let path = before.find('/').and_then(|at| before.get(at..)).unwrap_or("/");
@@ -53,6 +58,7 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
     let facts = Facts {
         method: &head.method,
         path,
+        query,
         folded: folded.as_deref(),
         payment_signature: head.payment_signature.as_deref(),
         x_payment: head.x_payment.as_deref(),
@@ -66,12 +72,16 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
     let trace = || Trace::begin(&head.method, path);
     if let Step::Answer(answer) = &step {
         if facts.payment_signature.is_some() || facts.x_payment.is_some() {
-            trace().end(answer.status, answer.code.map(Code::as_str));
+            let trace = trace();
+            let id = trace.id().to_owned();
+            trace.end(answer.status, answer.code.map(Code::as_str));
+            return named(respond::answer(answer)?, &id).map(Into::into);
         }
         return respond::answer(answer).map(Into::into);
     }
     let (trace, query) = (trace(), query.map(String::from));
-    let visit = Visit { gate, env, request, method: head.method, query, page: head.origin };
+    let id = trace.id().to_owned();
+    let visit = Visit { id, gate, env, request, method: head.method, query, page: head.origin };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -82,13 +92,20 @@ async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Respon
         Step::Answer(answer) => finish(&answer, trace),
         Step::Forward(path) => forward(visit, &path, trace).await,
         Step::Facilitator(endpoint) => api::answer(visit, endpoint, trace).await,
-        Step::Pay(sale) => sale::sell(visit, &sale, trace).await,
+        Step::Own(own) => ops::answer(visit, &own, trace).await,
+        Step::Pay(sale) => named(sale::sell(visit, &sale, trace).await?, &visit.id),
     }
+}
+
+/// The answer to a paid request, with what it is called in the log.
+fn named(response: Response, id: &str) -> Result<Response, JsValue> {
+    response.headers().set(REQUEST_ID, id)?;
+    Ok(response)
 }
 
 /// A free request: to the origin, and its answer back.
 async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
-    match ask_origin(visit, path, &JsValue::UNDEFINED, false).await {
+    match ask_origin(visit, path, &JsValue::UNDEFINED, false, None).await {
         Some(origin) => {
             let speaks = origin.headers().has("access-control-allow-origin")?;
             respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
@@ -105,7 +122,13 @@ pub(crate) fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue>
 
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
 /// cache on the way may have it or keep it.
-pub(crate) async fn ask_origin(visit: &Visit, path: &str, body: &JsValue, paid: bool) -> Option<Response> {
+pub(crate) async fn ask_origin(
+    visit: &Visit,
+    path: &str,
+    body: &JsValue,
+    paid: bool,
+    context: Option<&str>,
+) -> Option<Response> {
     let config = visit.gate.config();
     let binding = match &config.origin {
         Origin::Url(_) => None,
@@ -114,5 +137,6 @@ pub(crate) async fn ask_origin(visit: &Visit, path: &str, body: &JsValue, paid: 
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
-    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, PATIENCE_BEGIN * 1000).await
+    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, context, PATIENCE_BEGIN * 1000)
+        .await
 }

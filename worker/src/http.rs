@@ -45,6 +45,7 @@ pub(crate) async fn collect(answer: &Response, limit: usize, milliseconds: u32) 
 }
 
 /// Asks an origin; none when it does not begin to answer in time.
+#[expect(clippy::too_many_arguments, reason = "one crossing of the boundary is cheaper than one for each")]
 pub(crate) async fn ask_origin(
     binding: Option<&JsValue>,
     url: &str,
@@ -52,9 +53,10 @@ pub(crate) async fn ask_origin(
     body: &JsValue,
     stripped: &Array,
     paid: bool,
+    context: Option<&str>,
     milliseconds: u32,
 ) -> Option<Response> {
-    let asked = js::ask_origin(binding, url, request, body, stripped, paid, milliseconds);
+    let asked = js::ask_origin(binding, url, request, body, stripped, paid, context, milliseconds);
     JsFuture::from(asked).await.ok()?.dyn_into().ok()
 }
 

@@ -26,6 +26,7 @@ extern "C" {
         body: &JsValue,
         stripped: &Array,
         paid: bool,
+        context: Option<&str>,
         milliseconds: u32,
     ) -> Promise;
     /// Whether the client went away, as far as the runtime tells.
@@ -36,6 +37,12 @@ extern "C" {
     pub(crate) fn headers(answer: &Response, stripped: &Array) -> Array;
     #[wasm_bindgen(catch)]
     pub(crate) fn replay(status: u16, kept: &Array, body: &JsValue, headers: &Array) -> Result<Response, JsValue>;
+    /// A promise of a key's name, its public half and the key itself.
+    pub(crate) fn signer(pkcs8: &[u8]) -> Promise;
+    /// A promise of bytes.
+    pub(crate) fn sign(key: &JsValue, text: &str) -> Promise;
+    /// A promise of a list: what promises come to, undefined for those that fail.
+    pub(crate) fn settled(promises: &Array) -> Promise;
 }
 
 #[wasm_bindgen]
@@ -44,6 +51,9 @@ extern "C" {
     pub type RelayerStub;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn settle(this: &RelayerStub, order: &str) -> Result<Promise, JsValue>;
+    /// A promise of the text of how it is doing.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn status(this: &RelayerStub) -> Result<Promise, JsValue>;
 
     /// A book, from elsewhere. Both answer with a promise of the text of what it said and the body beside it.
     pub type BookStub;
@@ -53,6 +63,12 @@ extern "C" {
     pub(crate) fn claim(this: &BookStub, key: &str, claim: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn report(this: &BookStub, key: &str, report: &str, body: &JsValue) -> Result<Promise, JsValue>;
+    /// A promise of the text of what was found.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn list(this: &BookStub, ask: &str) -> Result<Promise, JsValue>;
+    /// A promise of the text of what was counted.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn summary(this: &BookStub) -> Result<Promise, JsValue>;
 }
 
 fn scope() -> WorkerGlobalScope {

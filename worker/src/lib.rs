@@ -10,12 +10,15 @@
 mod api;
 mod book;
 mod chain;
+mod context;
 mod desk;
 mod facilitator;
 mod gate;
 mod http;
 mod js;
+mod ledger_view;
 mod log;
+mod ops;
 mod relayer;
 mod respond;
 mod sale;
@@ -105,7 +108,8 @@ pub fn fetch(
     idempotency_key: Option<String>,
 ) -> Result<JsValue, JsValue> {
     let Some(gate) = current() else {
-        return respond::answer(&Gate::misconfigured()).map(Into::into);
+        let answer = Gate::unhealthy(gate::target(&url).0).unwrap_or_else(Gate::misconfigured);
+        return respond::answer(&answer).map(Into::into);
     };
     let head = Head {
         method,
@@ -193,6 +197,24 @@ pub fn book_alarm(state: DurableObjectState, life: u32, env: Env) -> Promise {
         let desk = desk(state, life);
         let next = book::look_after(&env, gate, &desk).await.map_err(|error| thrown(&error))?;
         Ok(next.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into()))
+    })
+}
+
+/// Inside a book: lists records. The promise is of the text of what was found.
+#[wasm_bindgen]
+pub fn book_list(state: DurableObjectState, ask: String) -> Promise {
+    future_to_promise(async move {
+        let found = ledger_view::list(&Shelf::of(&State::from(state)), &ask).map_err(|error| thrown(&error))?;
+        Ok(found.write().into())
+    })
+}
+
+/// Inside a book: counts its records. The promise is of the text of what was counted.
+#[wasm_bindgen]
+pub fn book_summary(state: DurableObjectState) -> Promise {
+    future_to_promise(async move {
+        let counted = ledger_view::summary(&Shelf::of(&State::from(state))).map_err(|error| thrown(&error))?;
+        Ok(counted.write().into())
     })
 }
 

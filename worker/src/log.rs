@@ -27,6 +27,11 @@ impl Trace {
         }
     }
 
+    /// What the request is called in the log, before the origin and in the answer.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Writes the line.
     pub(crate) fn end(self, status: u16, outcome: Option<&str>) {
         let milliseconds = js::milliseconds().saturating_sub(self.begun);
@@ -40,6 +45,11 @@ impl Trace {
         });
         console_log!("{line}");
     }
+}
+
+/// Writes what the owner should hear about a request beside its line.
+pub(crate) fn remark(id: &str, code: &str) {
+    console_error!("{}", json!({ "id": id, "error": code }));
 }
 
 /// Writes why the gate cannot work at all.

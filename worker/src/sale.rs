@@ -7,13 +7,14 @@ use x402_core::error::{Code, Error};
 use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::event::Event;
 use x402_core::server::book::{Claim, Head, Next, PATIENCE_BODY, Report};
-use x402_core::server::gate::{Answer, Gate, Sale};
+use x402_core::server::context::Charge;
+use x402_core::server::gate::{Answer, Sale};
 
 use crate::book::{self, Word};
 use crate::gate::{Visit, ask_origin, finish};
 use crate::http::{self, Collected};
 use crate::log::Trace;
-use crate::{facilitator, js, respond};
+use crate::{context, facilitator, js, respond};
 
 /// A paid request on its way.
 struct Work<'v> {
@@ -116,11 +117,19 @@ impl<'v> Work<'v> {
     async fn execute(&mut self, attempt: u32) -> Option<Word> {
         let failed = Event::OriginFailed { attempt, asked: true };
         let body = self.visit.request.body().map_or(JsValue::UNDEFINED, |_| self.body.clone().into());
-        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true).await else {
+        let Ok(context) = context::of(self.visit, self.sale, &self.claim.key).await else {
+            return self.report(Event::OriginFailed { attempt, asked: false }, None, &JsValue::UNDEFINED).await;
+        };
+        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, context.as_deref()).await else {
             return self.report(failed, None, &JsValue::UNDEFINED).await;
         };
         let status = answer.status();
-        let charged = Gate::charges(status);
+        let charge = context::charge(self.visit, self.sale, &answer);
+        if charge == Charge::Fault {
+            respond::discard(&answer);
+            return self.report(failed, None, &JsValue::UNDEFINED).await;
+        }
+        let charged = charge == Charge::Price;
         if !charged {
             self.origin = Some(answer);
             let event = Event::Answered { attempt, status, charged, kept: false, present: true };

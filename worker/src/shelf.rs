@@ -12,7 +12,7 @@ use x402_core::types::json;
 use x402_core::types::time::UnixSeconds;
 
 /// A row of a result.
-type Row = Vec<SqlStorageValue>;
+pub(crate) type Row = Vec<SqlStorageValue>;
 
 /// Records looked after in one alarm; the others wait for the next.
 const BATCH: &str = "50";
@@ -45,7 +45,7 @@ impl Shelf {
         self.run(SCHEMA, Row::new()).map(drop)
     }
 
-    fn run(&self, query: &str, values: Row) -> Result<Vec<Row>> {
+    pub(crate) fn run(&self, query: &str, values: Row) -> Result<Vec<Row>> {
         let rows = self.0.sql().exec(query, values).and_then(|cursor| cursor.raw().collect());
         rows.map_err(|_| Error::new(Code::GateBookUnavailable, "the database failed"))
     }
@@ -212,7 +212,7 @@ impl Shelf {
     }
 }
 
-fn text(row: &Row, column: usize) -> Result<&str> {
+pub(crate) fn text(row: &Row, column: usize) -> Result<&str> {
     match row.get(column) {
         Some(SqlStorageValue::String(text)) => Ok(text),
         _ => Err(Code::GateBookUnavailable.into()),

@@ -1,0 +1,230 @@
+//! Metrics in the OpenMetrics text format, from what the books and the relayers count.
+//!
+//! A record is kept for a day after its authorization ends, so what is counted by state is a gauge. What settled is a counter:
+//! a book goes on counting what it forgets.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{Display, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Code;
+use crate::ledger::record::State;
+use crate::server::gate::{Answer, Gate};
+use crate::server::ops::told;
+use crate::types::amount::Amount;
+use crate::types::json;
+use crate::types::time::UnixSeconds;
+
+/// The media type of the format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Payments of one state, token and amount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The word of a [`State`].
+    pub state: String,
+    /// The network and the asset: an account without its payer.
+    pub token: String,
+    /// Atomic units, in decimal digits.
+    pub amount: String,
+    /// How many.
+    pub count: u64,
+    /// Whether they are still on record.
+    pub kept: bool,
+    /// When the first of them came to its state.
+    pub oldest: u64,
+}
+
+/// What a book counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its payments.
+    pub groups: Vec<Group>,
+    /// How many answers it keeps.
+    pub answers: u64,
+}
+
+impl Summary {
+    /// Writes it.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
+}
+
+/// How a relayer is doing, as far as it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Relayer {
+    /// Its account.
+    pub address: String,
+    /// What it holds, in wei, in decimal digits.
+    pub balance: Option<String>,
+    /// Payments whose outcome it does not know.
+    pub pending: Option<u64>,
+    /// Whether it should be funded.
+    pub low: Option<bool>,
+}
+
+/// A metric of the text: samples by their labels, in order.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    samples: Vec<(String, String)>,
+}
+
+impl Metric {
+    const fn new(name: &'static str, kind: &'static str, help: &'static str) -> Self {
+        Self { name, kind, help, samples: Vec::new() }
+    }
+
+    fn add(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        let pairs = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+        let labels = pairs.collect::<Vec<_>>().join(",");
+        let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+        self.samples.push((labels, format!("{value}")));
+    }
+
+    /// Nothing is said of a metric that nobody could tell.
+    fn write(&self, text: &mut String) {
+        let Self { name, kind, help, samples } = self;
+        if samples.is_empty() {
+            return;
+        }
+        let suffix = if *kind == "counter" { "_total" } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(text, "# TYPE {name} {kind}\n# HELP {name} {help}\n");
+        for (labels, value) in samples {
+            let _ = writeln!(text, "{name}{suffix}{labels} {value}");
+        }
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// A token's network and asset.
+fn token(of: &str) -> (&str, &str) {
+    of.rsplit_once(':').unwrap_or((of, ""))
+}
+
+/// Adds, and stays at the end of numbers: what is shown is never less than what was there.
+fn plus(sum: Amount, more: Amount) -> Amount {
+    sum.checked_add(more).unwrap_or_else(|| Amount::from_be_bytes(&[u8::MAX; 32]))
+}
+
+/// So many times an amount.
+fn times(amount: Amount, count: u64) -> Amount {
+    let (mut sum, mut doubled, mut left) = (Amount::ZERO, amount, count);
+    while left > 0 {
+        if left & 1 == 1 {
+            sum = plus(sum, doubled);
+        }
+        doubled = plus(doubled, doubled);
+        left >>= 1;
+    }
+    sum
+}
+
+impl Gate {
+    /// The metrics, from what each book said in the order of their numbers, and what each relayer said on its network. None
+    /// is one that could not be asked.
+    pub fn metrics(&self, books: &[Option<String>], relayers: &[(String, Option<String>)], now: UnixSeconds) -> Answer {
+        let read = |text: &Option<String>| json::read::<Summary>(text.as_deref()?, Code::GateBookUnavailable).ok();
+        let books: Vec<Option<Summary>> = books.iter().map(read).collect();
+        let mut text = String::new();
+        of_books(&books, now).iter().for_each(|metric| metric.write(&mut text));
+        of_relayers(relayers).iter().for_each(|metric| metric.write(&mut text));
+        text.push_str("# EOF\n");
+        told(200, OPEN_METRICS, text)
+    }
+}
+
+fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
+    let mut silent = Metric::new("x402_books_unreachable", "gauge", "Books that did not answer this time");
+    let mut count = Metric::new("x402_book_payments", "gauge", "Payments on record, by book");
+    let mut answers = Metric::new("x402_book_answers", "gauge", "Paid answers that are kept, by book");
+    let mut payments = Metric::new("x402_payments", "gauge", "Payments on record, by state");
+    let mut units = Metric::new("x402_payments_units", "gauge", "Atomic units of the payments on record, by state");
+    let mut unknown = Metric::new("x402_unknown", "gauge", "Payments of which nobody knows whether they settled");
+    let mut age = Metric::new("x402_unknown_oldest_seconds", "gauge", "How long ago the oldest of them became unknown");
+    let mut settled = Metric::new("x402_settled", "counter", "Payments that settled");
+    let mut settled_units = Metric::new("x402_settled_units", "counter", "Atomic units that settled");
+
+    let mut states: BTreeMap<(&str, &str), (u64, Amount)> = BTreeMap::new();
+    let mut totals: BTreeMap<&str, (u64, Amount)> = BTreeMap::new();
+    let (mut unknowns, mut oldest) = (0_u64, None::<u64>);
+    for (number, book) in books.iter().enumerate() {
+        let Some(book) = book else { continue };
+        let number = number.to_string();
+        let kept = book.groups.iter().filter(|group| group.kept);
+        count.add(&[("book", &number)], kept.fold(0_u64, |sum, group| sum.saturating_add(group.count)));
+        answers.add(&[("book", &number)], book.answers);
+        for group in &book.groups {
+            let worth = times(Amount::parse(&group.amount).unwrap_or(Amount::ZERO), group.count);
+            let add = |(many, sum): &mut (u64, Amount)| {
+                *many = many.saturating_add(group.count);
+                *sum = plus(*sum, worth);
+            };
+            let state = State::parse(&group.state);
+            if matches!(state, Some(State::Settled | State::Owed)) {
+                add(totals.entry(&group.token).or_insert((0, Amount::ZERO)));
+            }
+            if group.kept {
+                add(states.entry((&group.state, &group.token)).or_insert((0, Amount::ZERO)));
+                if state == Some(State::Unknown) {
+                    unknowns = unknowns.saturating_add(group.count);
+                    oldest = Some(oldest.map_or(group.oldest, |known| known.min(group.oldest)));
+                }
+            }
+        }
+    }
+    for ((state, of), (many, sum)) in &states {
+        let (network, asset) = token(of);
+        let labels = [("state", *state), ("network", network), ("asset", asset)];
+        payments.add(&labels, many);
+        units.add(&labels, sum);
+    }
+    let missing = books.iter().filter(|book| book.is_none()).count();
+    silent.add(&[], missing);
+    unknown.add(&[], unknowns);
+    age.add(&[], oldest.map_or(0, |since| now.since(UnixSeconds(since))));
+    // A counter that lacks a book would seem to start anew.
+    if missing == 0 {
+        for (of, (many, sum)) in &totals {
+            let (network, asset) = token(of);
+            settled.add(&[("network", network), ("asset", asset)], many);
+            settled_units.add(&[("network", network), ("asset", asset)], sum);
+        }
+    }
+    [silent, count, answers, payments, units, unknown, age, settled, settled_units]
+}
+
+fn of_relayers(relayers: &[(String, Option<String>)]) -> [Metric; 4] {
+    let mut up = Metric::new("x402_relayer_up", "gauge", "Whether the relayer of a network said how it is doing");
+    let mut balance = Metric::new("x402_relayer_balance_wei", "gauge", "What a relayer holds, when it last knew");
+    let mut low = Metric::new("x402_relayer_low", "gauge", "Whether a relayer should be funded");
+    let mut pending = Metric::new("x402_relayer_pending", "gauge", "Settlements whose outcome a relayer does not know");
+    for (network, said) in relayers {
+        let said = said.as_deref().and_then(|text| json::read::<Relayer>(text, Code::GateInternal).ok());
+        let address = said.as_ref().map_or("", |said| said.address.as_str());
+        let labels = [("network", network.as_str()), ("relayer", address)];
+        up.add(&labels, u8::from(said.is_some()));
+        let Some(said) = &said else { continue };
+        if let Some(wei) = said.balance.as_deref().and_then(|wei| Amount::parse(wei).ok()) {
+            balance.add(&labels, wei);
+        }
+        if let Some(is_low) = said.low {
+            low.add(&labels, u8::from(is_low));
+        }
+        if let Some(many) = said.pending {
+            pending.add(&labels, many);
+        }
+    }
+    [up, balance, low, pending]
+}

@@ -1,0 +1,303 @@
+//! The gate's own endpoints, under `/.x402/`: health, metrics and payments for its operator, keys for its origin. No path
+//! under that prefix is ever forwarded, whatever the rules say.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::{Code, Error, Result};
+use crate::evm::address::Address;
+use crate::ledger::record::State;
+use crate::server::book::shard;
+use crate::server::config::{Secrets, bearer};
+use crate::server::gate::{Answer, Facts, Gate, Header, Step, shows};
+use crate::types::json;
+use crate::types::network::Network;
+use crate::types::time::UnixSeconds;
+
+/// What the gate's own paths begin with.
+pub const PREFIX: &str = "/.x402";
+/// Payments on a page, unless the query says otherwise, and at most.
+const PAGE: u32 = 100;
+const PAGE_MOST: u32 = 1000;
+/// Characters of a value in a query.
+const VALUE: usize = 256;
+
+/// Who may look into the gate.
+pub struct Admin {
+    /// The bearer token they need.
+    pub token: String,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Admin")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WireAdmin {
+    token: String,
+}
+
+impl WireAdmin {
+    /// # Errors
+    /// `gate_invalid_config` when the token is in the open, missing or short.
+    pub(super) fn check(self, secrets: Secrets<'_>) -> Result<Admin> {
+        Ok(Admin { token: bearer(&self.token, "admin.token", secrets)? })
+    }
+}
+
+/// Something of the gate's own that takes asking others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// The key set of the origin contract.
+    Keys,
+    /// The metrics.
+    Metrics,
+    /// Payments.
+    Payments(Box<Query>),
+}
+
+/// How payments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON document.
+    Json,
+    /// A JSON document per line.
+    Ndjson,
+    /// Comma-separated values (RFC 4180).
+    Csv,
+}
+
+/// Which payments are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// In these states; in any if there are none.
+    pub states: Vec<State>,
+    /// Of this payer.
+    pub payer: Option<Address>,
+    /// On this network.
+    pub network: Option<Network>,
+    /// First presented then or later.
+    pub since: Option<UnixSeconds>,
+    /// First presented before.
+    pub until: Option<UnixSeconds>,
+    /// Only this one.
+    pub id: Option<String>,
+    /// How many at most.
+    pub limit: u32,
+    /// Where the last page ended: the book, and the last key seen in it.
+    pub cursor: Option<(u32, String)>,
+    /// How they are written.
+    pub format: Format,
+    /// The query without its cursor, for the link to the next page.
+    rest: String,
+}
+
+/// What a book is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ask {
+    /// The words of [`State::as_str`]; any if there are none.
+    pub states: Vec<String>,
+    /// What the account ends with; empty for any.
+    pub payer: String,
+    /// What the account begins with; empty for any.
+    pub network: String,
+    /// First presented then or later.
+    pub since: u64,
+    /// First presented before.
+    pub until: u64,
+    /// Only this key; empty for any.
+    pub key: String,
+    /// Behind this key.
+    pub after: String,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// The part of a path behind [`PREFIX`], if it is one of the gate's own.
+pub(super) fn own_path(path: &str) -> Option<&str> {
+    path.strip_prefix(PREFIX).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Gate {
+    /// Decides about a request for something of the gate's own.
+    pub(super) fn own_step(&self, path: &str, facts: &Facts<'_>) -> Result<Step<'_>> {
+        let config = self.config();
+        let own = match path {
+            "/health" => None,
+            "/jwks.json" if config.origin_context.is_some() => Some(Own::Keys),
+            "/metrics" | "/payments" => {
+                let admin = config.admin.as_ref().ok_or(Code::GateNotFound)?;
+                if !shows(facts, &admin.token) {
+                    return Err(Code::GateUnauthorized.into());
+                }
+                let metrics = path == "/metrics";
+                Some(if metrics { Own::Metrics } else { Own::Payments(Box::new(Query::read(facts.query)?)) })
+            }
+            _ => return Err(Code::GateNotFound.into()),
+        };
+        if !matches!(facts.method, "GET" | "HEAD") {
+            let mut answer = self.failure(Code::GateMethodNotAllowed, facts.origin);
+            answer.headers.push(Header::fixed("allow", "GET, HEAD"));
+            return Ok(Step::Answer(answer));
+        }
+        Ok(own.map_or_else(|| Step::Answer(self.healthy()), Step::Own))
+    }
+
+    /// The answer of a gate that works: what it serves, and nothing that a stranger could not learn from its 402s.
+    fn healthy(&self) -> Answer {
+        let networks: Vec<&str> = self.config().networks.iter().map(|network| network.network.as_str()).collect();
+        told(200, "application/json", json::write(&json!({ "status": "ok", "networks": networks })))
+    }
+
+    /// The answer of a gate that does not work to a request for its health; none for any other request.
+    pub fn unhealthy(path: &str) -> Option<Answer> {
+        let asked = path.strip_prefix(PREFIX) == Some("/health");
+        let mut answer = told(503, "application/json", json::write(&json!({ "status": Code::GateConfig.as_str() })));
+        answer.code = Some(Code::GateConfig);
+        asked.then_some(answer)
+    }
+}
+
+/// An answer for the operator.
+pub(super) fn told(status: u16, media_type: &'static str, body: String) -> Answer {
+    let headers = [Header::fixed("cache-control", "no-store"), Header::fixed("content-type", media_type)];
+    Answer { status, headers: headers.into(), body, code: None, prepared: None }
+}
+
+impl Query {
+    /// Reads a query. What is not understood is refused: a filter that is not read would show what was not asked for.
+    ///
+    /// # Errors
+    /// `gate_invalid_query`.
+    pub fn read(query: Option<&str>) -> Result<Self> {
+        let mut read = Self {
+            states: Vec::new(),
+            payer: None,
+            network: None,
+            since: None,
+            until: None,
+            id: None,
+            limit: PAGE,
+            cursor: None,
+            format: Format::Json,
+            rest: String::new(),
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').ok_or(Code::GateInvalidQuery)?;
+            if seen.contains(&name) {
+                return Err(wrong(name));
+            }
+            seen.push(name);
+            read.take(name, &plain(value).ok_or_else(|| wrong(name))?)?;
+            if name != "cursor" {
+                read.rest.extend([pair, "&"]);
+            }
+        }
+        Ok(read)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<()> {
+        let seconds = |text: &str| text.parse().map(UnixSeconds).map_err(|_| wrong(name));
+        match name {
+            "state" => {
+                let states = value.split(',').map(|word| State::parse(word).ok_or_else(|| wrong(name)));
+                self.states = states.collect::<Result<_>>()?;
+            }
+            "payer" => self.payer = Some(Address::parse(value).map_err(|_| wrong(name))?),
+            "network" => self.network = Some(Network::parse(value).map_err(|_| wrong(name))?),
+            "since" => self.since = Some(seconds(value)?),
+            "until" => self.until = Some(seconds(value)?),
+            "id" if value.split(':').count() == 5 => self.id = Some(value.into()),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=PAGE_MOST).contains(limit));
+                self.limit = limit.ok_or_else(|| wrong(name))?;
+            }
+            "cursor" => {
+                let (book, key) = value.split_once('.').ok_or_else(|| wrong(name))?;
+                self.cursor = Some((book.parse().map_err(|_| wrong(name))?, key.into()));
+            }
+            "format" => {
+                self.format = match value {
+                    "json" => Format::Json,
+                    "ndjson" => Format::Ndjson,
+                    "csv" => Format::Csv,
+                    _ => return Err(wrong(name)),
+                };
+            }
+            _ => return Err(wrong(name)),
+        }
+        Ok(())
+    }
+
+    /// Where the next page begins, as a target.
+    pub(super) fn next(&self, cursor: &str) -> String {
+        [PREFIX, "/payments?", &self.rest, "cursor=", cursor].concat()
+    }
+
+    /// The only book that is asked, if it is known.
+    pub(super) fn only_book(&self, books: u32) -> Option<u32> {
+        let (account, _) = self.id.as_deref()?.rsplit_once(':')?;
+        Some(shard(account, books))
+    }
+
+    /// What is asked of a book behind a key.
+    pub(super) fn ask(&self, after: &str, limit: u32) -> Ask {
+        let network = self.network.as_ref().map(|network| [network.as_str(), ":"].concat());
+        Ask {
+            states: self.states.iter().map(|state| state.as_str().into()).collect(),
+            payer: self.payer.map(|payer| [":", &payer.to_string()].concat()).unwrap_or_default(),
+            network: network.unwrap_or_default(),
+            since: self.since.map_or(0, |at| at.0),
+            until: self.until.map_or(u64::MAX, |at| at.0),
+            key: self.id.clone().unwrap_or_default(),
+            after: after.into(),
+            limit,
+        }
+    }
+}
+
+impl Ask {
+    /// Reads what a book is asked for.
+    ///
+    /// # Errors
+    /// `gate_internal` for text that this version did not write.
+    pub fn read(text: &str) -> Result<Self> {
+        json::read(text, Code::GateInternal)
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> String {
+        json::write(self)
+    }
+}
+
+fn wrong(name: &str) -> Error {
+    Error::new(Code::GateInvalidQuery, name)
+}
+
+/// A value of a query without its escapes; none for a broken or long one.
+fn plain(value: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                u8::try_from(high.checked_mul(16)?.checked_add(low)?).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok().filter(|text| text.len() <= VALUE)
+}
