@@ -7,6 +7,7 @@ pub mod config;
 pub mod cors;
 pub mod gate;
 pub mod matching;
+pub mod network;
 pub mod offer;
 pub mod path;
 pub mod price;

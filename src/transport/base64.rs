@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Writes bytes as text.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
     for group in bytes.chunks(3) {
         let mut bits = 0_u32;
@@ -24,8 +24,18 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// Writes bytes as text for a URL or a token (RFC 4648 §5), without padding.
+pub(crate) fn encode_url(bytes: &[u8]) -> String {
+    let letter = |letter| match letter {
+        '+' => '-',
+        '/' => '_',
+        other => other,
+    };
+    encode(bytes).trim_end_matches('=').chars().map(letter).collect()
+}
+
 /// Reads text as bytes; nothing for what [`encode`] would not have written, padding aside.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let letters = text.trim_end_matches('=').as_bytes();
     let padding = text.len().checked_sub(letters.len())?;
     let rest = letters.len() % 4;

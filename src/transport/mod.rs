@@ -1,4 +1,4 @@
 //! How the protocol's messages travel.
 
-mod base64;
+pub(crate) mod base64;
 pub mod http;

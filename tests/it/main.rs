@@ -5,11 +5,13 @@
 
 mod crypto;
 mod differential;
+mod facilitating;
 mod fuzzed;
 mod gating;
 mod ledger;
 mod paying;
 mod pricing;
+mod relaying;
 mod schedules;
 mod simulator;
 mod support;
