@@ -363,9 +363,9 @@ impl Record {
         }
     }
 
-    /// Whether it says nothing any more that anybody needs.
-    pub fn is_old(&self, now: UnixSeconds) -> bool {
-        now > self.expires.plus(KEEP)
+    /// From when on it says nothing any more that anybody needs.
+    pub const fn old(&self) -> UnixSeconds {
+        self.expires.plus(KEEP)
     }
 
     /// When it should be looked at again; none when nothing can change any more. What is not mined is looked for ever
@@ -379,6 +379,6 @@ impl Record {
             }
             (false, _) => return None,
         };
-        (!self.is_old(now)).then(|| now.plus(pause))
+        (now <= self.old()).then(|| now.plus(pause))
     }
 }
