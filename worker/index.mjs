@@ -106,17 +106,31 @@ export default {
 export class Relayer extends DurableObject {
   #last = Promise.resolve();
 
-  /** Settles an order; the promise is of the reply's text. Orders are sent one after another, in the order they come. */
+  /** Settles an order; the promise is of the reply's text. */
   async settle(order) {
     const { env, ctx } = this;
-    const sent = this.#last.then(() => wait(call(env, () => gate.relayer_send(ctx, order))));
-    this.#last = sent.catch(() => {});
-    return (await sent) ?? wait(call(env, () => gate.relayer_wait(ctx, order)));
+    const sent = await this.#inTurn(() => gate.relayer_send(ctx, order));
+    return sent ?? wait(call(env, () => gate.relayer_wait(ctx, order)));
   }
 
-  /** Looks again for what was not known. */
-  alarm() {
-    return wait(call(this.env, () => gate.relayer_alarm(this.ctx)));
+  /** Does what takes a nonce, one after another, in the order it comes. */
+  #inTurn(work) {
+    const done = this.#last.then(() => wait(call(this.env, work)));
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** Looks after what is not settled for good. */
+  async alarm() {
+    const { env, ctx } = this;
+    const strange = await wait(call(env, () => gate.relayer_alarm(ctx)));
+    // One that fails is found again at the next look.
+    for (const identity of strange) await this.#inTurn(() => gate.relayer_renumber(ctx, identity)).catch(() => {});
+  }
+
+  /** How the relayer with this address is doing; the promise is of its status's text. */
+  status(network, relayer) {
+    return wait(call(this.env, () => gate.relayer_status(this.ctx, network, relayer)));
   }
 }
 

@@ -11,6 +11,7 @@ use x402_core::evm::reads::{Answer, Block, Log, MAX_ANSWER, Read, Receipt, answe
 use x402_core::evm::signature::SecretKey;
 use x402_core::facilitator::relayer::{self, Account, Sent};
 use x402_core::types::amount::Amount;
+use x402_core::types::time::UnixSeconds;
 
 use super::world::{RELAYER_KEY, genuine};
 use super::{Bytes, digits};
@@ -107,8 +108,10 @@ fn concluded(found: &[Answer]) -> bool {
 
 fn planned(found: &[Answer]) -> bool {
     let call = &genuine()[0].call;
-    let account = Account { next_nonce: Some(7) };
-    let Ok((transaction, next)) = relayer::plan(&account, call, 84_532, CAP, found) else { return false };
+    let account = Account { next_nonce: Some(7), ..Account::default() };
+    let Ok((transaction, next)) = relayer::plan(&account, call, 84_532, CAP, found, UnixSeconds(1)) else {
+        return false;
+    };
     assert_eq!((transaction.chain_id, transaction.to, &transaction.data), (84_532, call.to, &call.data));
     assert!(transaction.nonce >= 7 && next.next_nonce == transaction.nonce.checked_add(1));
     assert!(transaction.max_fee_per_gas <= CAP && transaction.max_priority_fee_per_gas <= transaction.max_fee_per_gas);

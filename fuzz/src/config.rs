@@ -4,6 +4,7 @@
 
 use x402_core::error::Code;
 use x402_core::evm::address::Address;
+use x402_core::evm::signature::SecretKey;
 use x402_core::server::config::{Config, Facilitator, Origin, Unmatched};
 use x402_core::server::gate::{Facts, Gate, Step};
 use x402_core::transport::http;
@@ -41,8 +42,9 @@ fn stands(config: Config) {
         assert_eq!(network.network.evm_chain_id(), Some(network.chain_id));
         assert!(network.rpc.iter().all(|endpoint| url::is_secure(endpoint)));
         match &network.facilitator {
-            Facilitator::Embedded(key) => {
-                assert!(!network.rpc.is_empty() && network.rules.barred.contains(&key.address()));
+            Facilitator::Embedded(keys) => {
+                let barred = |key: &SecretKey| network.rules.barred.contains(&key.address());
+                assert!(!network.rpc.is_empty() && !keys.is_empty() && keys.iter().all(barred));
             }
             Facilitator::Remote(list) => {
                 assert!(!list.is_empty() && list.iter().all(|remote| url::is_secure(&remote.url)));

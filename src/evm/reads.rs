@@ -41,6 +41,8 @@ pub enum Read {
     },
     /// `eth_getBalance`, in wei: [`Answer::Quantity`].
     Balance(Address),
+    /// `eth_getTransactionCount` of what is mined: [`Answer::Quantity`].
+    MinedNonce(Address),
     /// `eth_getTransactionCount` including what waits: [`Answer::Quantity`].
     PendingNonce(Address),
     /// `eth_getBlockByNumber("latest")`: [`Answer::Block`].
@@ -116,6 +118,19 @@ pub struct Log {
     pub topics: Vec<Bytes32>,
     /// The rest.
     pub data: Vec<u8>,
+}
+
+impl Receipt {
+    /// Whether it succeeded and holds all of these events, by their digests. Of no events at all it is no proof.
+    pub fn proves(&self, events: &[Bytes32]) -> bool {
+        let emitted: Vec<Bytes32> = self.logs.iter().map(Log::digest).collect();
+        self.success && !events.is_empty() && events.iter().all(|event| emitted.contains(event))
+    }
+
+    /// Whether so many blocks, its own among them, end at this height.
+    pub const fn is_under(&self, height: u64, confirmations: u64) -> bool {
+        self.block <= height && height.saturating_sub(self.block).saturating_add(1) >= confirmations
+    }
 }
 
 impl Log {
@@ -199,6 +214,7 @@ impl Read {
                 ("eth_getLogs", json!([{ "address": of, "topics": all, "fromBlock": from, "toBlock": "latest" }]))
             }
             Self::Balance(address) => ("eth_getBalance", json!([address, "latest"])),
+            Self::MinedNonce(address) => ("eth_getTransactionCount", json!([address, "latest"])),
             Self::PendingNonce(address) => ("eth_getTransactionCount", json!([address, "pending"])),
             Self::LatestBlock => ("eth_getBlockByNumber", json!(["latest", false])),
             Self::PriorityFee => ("eth_maxPriorityFeePerGas", json!([])),
@@ -219,7 +235,7 @@ impl Read {
         }
         let result = reply.result;
         match self {
-            Self::ChainId | Self::Balance(_) | Self::PendingNonce(_) | Self::PriorityFee => {
+            Self::ChainId | Self::Balance(_) | Self::MinedNonce(_) | Self::PendingNonce(_) | Self::PriorityFee => {
                 quantity(&result).map(Answer::Quantity)
             }
             Self::Code(_) | Self::Call { .. } | Self::CallFinal { .. } | Self::Send(_) => {

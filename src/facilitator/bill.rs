@@ -1,33 +1,17 @@
 //! A payment to be settled, as it is kept until it has: how it is settled, and how the chain is asked what became of it.
-//!
-//! ```text
-//! standing() ─► one batch ─ stands(answers) ─► Unused(time) │ Open
-//!                                            └► Used ─ search() ─► receipts() ─ proof(receipts) ─► Settled │ Failed
-//! ```
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Result};
-use crate::evm::abi;
-use crate::evm::address::Address;
-use crate::evm::eip3009::AUTHORIZATION_STATE;
 use crate::evm::hex;
-use crate::evm::keccak::{Bytes32, keccak256};
-use crate::evm::reads::{Answer, Read, Receipt};
+use crate::evm::reads::{Answer, Read};
+use crate::facilitator::evidence::{Authorization, Proof};
 use crate::facilitator::order::Order;
 use crate::facilitator::{Settlement, Transfer};
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
-use crate::types::time::UnixSeconds;
-
-/// How many blocks back a settlement is searched for. Nodes bound the range of a search; on a chain with a block in two
-/// seconds this is five hours.
-const SEARCHED: u64 = 9_000;
-/// How many transactions are looked at: an authorization is used once, and cancelled at most once.
-const LOOKED_AT: usize = 4;
 
 /// A payment to be settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,17 +40,6 @@ pub enum By {
     },
 }
 
-/// How an authorization stands on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stands {
-    /// Unused, also in the last final block, whose time this is.
-    Unused(UnixSeconds),
-    /// Unused by now, or not for good.
-    Open,
-    /// Used or cancelled; the height of the latest block.
-    Used(u64),
-}
-
 impl Bill {
     /// Reads a bill.
     ///
@@ -81,93 +54,40 @@ impl Bill {
         json::write(self)
     }
 
-    /// What to ask about the authorization: now, and at the last final block.
-    ///
-    /// # Errors
-    /// `gate_internal` for a bill that this code did not write.
-    pub fn standing(&self) -> Result<Vec<Read>> {
-        let (payer, nonce) = self.authorization()?;
-        let data = abi::call(AUTHORIZATION_STATE, &[payer.into(), abi::Arg::Word(nonce)]);
-        let to = self.order.call.to;
-        let of_now = Read::Call { to, data: data.clone() };
-        Ok(Vec::from([of_now, Read::LatestBlock, Read::CallFinal { to, data }, Read::FinalBlock]))
+    /// The authorization, to ask the chain about.
+    pub fn authorization(&self) -> Authorization<'_> {
+        self.order.authorization()
     }
 
-    /// Judges the answers to [`Bill::standing`].
-    ///
-    /// # Errors
-    /// `gate_chain_fault` when they are not those of the questions.
-    pub fn stands(answers: &[Answer]) -> Result<Stands> {
-        let [Answer::Bytes(now), Answer::Block(latest), finally, Answer::Block(last)] = answers else {
-            return Err(Code::GateChainFault.into());
-        };
-        if abi::read_bool(now).ok_or(Code::GateChainFault)? {
-            return Ok(Stands::Used(latest.number));
+    /// The settlement that is proven.
+    pub fn proven(&self, proof: Proof) -> Settlement {
+        match proof {
+            Proof::Paid(transaction) => {
+                let Transfer { payer, network, .. } = self.transfer.clone();
+                Settlement::Settled(SettleResponse::settled(payer, transaction, network))
+            }
+            Proof::Spent(transaction) => Settlement::Failed(Code::ExactEvmNonceUsed.into(), transaction),
         }
-        let unused = matches!(finally, Answer::Bytes(state) if abi::read_bool(state) == Some(false));
-        Ok(if unused { Stands::Unused(UnixSeconds(last.timestamp)) } else { Stands::Open })
     }
 
-    /// Where to look for the transaction that used the authorization, in a chain of this height.
-    ///
-    /// # Errors
-    /// `gate_internal` for a bill that this code did not write.
-    pub fn search(&self, height: u64) -> Result<Read> {
-        let (payer, nonce) = self.authorization()?;
-        Ok(Read::Logs {
-            of: self.order.call.to,
-            events: Vec::from([used(), cancelled()]),
-            topics: Vec::from([payer.to_word(), nonce]),
-            from: height.saturating_sub(SEARCHED),
+    /// What to ask about a settlement that somebody claims, in one batch: the chain's height and the receipt.
+    pub fn check(claimed: &SettleResponse) -> Option<[Read; 2]> {
+        Some([Read::LatestBlock, Read::Receipt(hex::decode_array(&claimed.transaction).ok()?)])
+    }
+
+    /// Judges the answers to [`Bill::check`]; none while the transaction has too few blocks on it. A transaction that
+    /// does not make the transfer is no proof of a failure either: somebody named the wrong one.
+    pub fn checked(&self, claimed: &SettleResponse, answers: &[Answer], confirmations: u64) -> Option<Settlement> {
+        let [Answer::Block(latest), Answer::Receipt(Some(receipt))] = answers else { return None };
+        if !receipt.is_under(latest.number, confirmations) {
+            return None;
+        }
+        Some(if receipt.proves(&self.order.call.proof) {
+            Settlement::Settled(claimed.clone())
+        } else {
+            Settlement::Unknown(claimed.transaction.clone())
         })
     }
-
-    /// The transactions that a search found.
-    pub fn receipts(answer: &Answer) -> Vec<Read> {
-        match answer {
-            Answer::Logs(found) => found.iter().take(LOOKED_AT).map(|(_, hash)| Read::Receipt(*hash)).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What the transactions that were found prove; none where they prove nothing.
-    pub fn proof(&self, asked: &[Read], answers: &[Answer]) -> Option<Settlement> {
-        let mut verdict = None;
-        for (read, answer) in asked.iter().zip(answers) {
-            let (Read::Receipt(hash), Answer::Receipt(Some(receipt))) = (read, answer) else { continue };
-            let transaction = hex::encode(hash);
-            if self.is_paid_by(receipt) {
-                let Transfer { payer, network, .. } = self.transfer.clone();
-                return Some(Settlement::Settled(SettleResponse::settled(payer, transaction, network)));
-            }
-            // Used, and not for this payment: it cannot be used again.
-            verdict = Some(Settlement::Failed(Code::ExactEvmNonceUsed.into(), transaction));
-        }
-        verdict
-    }
-
-    fn is_paid_by(&self, receipt: &Receipt) -> bool {
-        let emitted: Vec<Bytes32> = receipt.logs.iter().map(|log| log.digest()).collect();
-        let proof = &self.order.call.proof;
-        receipt.success && !proof.is_empty() && proof.iter().all(|event| emitted.contains(event))
-    }
-
-    /// The payer and the nonce, from the order's identity.
-    fn authorization(&self) -> Result<(Address, Bytes32)> {
-        let mut parts = self.order.identity.split(':').skip(1);
-        match (parts.next().map(Address::parse), parts.next().map(hex::decode_array)) {
-            (Some(Ok(payer)), Some(Ok(nonce))) => Ok((payer, nonce)),
-            _ => Err(Code::GateInternal.into()),
-        }
-    }
-}
-
-fn used() -> Bytes32 {
-    keccak256(b"AuthorizationUsed(address,bytes32)")
-}
-
-fn cancelled() -> Bytes32 {
-    keccak256(b"AuthorizationCanceled(address,bytes32)")
 }
 
 /// The key a book keeps a payment under: its network and its identity there.

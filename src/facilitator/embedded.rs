@@ -7,6 +7,7 @@ use crate::evm::address::Address;
 use crate::evm::reads::{Answer, Read};
 use crate::facilitator::relayer::{self, Account};
 use crate::facilitator::{Checked, SettleCall};
+use crate::types::time::UnixSeconds;
 
 /// The account that would send the settlement, and what it may cost.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +40,13 @@ pub fn reads(checked: &Checked, sender: &Sender) -> Vec<Read> {
 ///
 /// # Errors
 /// The scheme's reason, or those of [`relayer::plan`].
-pub fn conclude(checked: &Checked, call: &SettleCall, sender: &Sender, answers: &[Answer]) -> Result<Standing> {
+pub fn conclude(
+    checked: &Checked,
+    call: &SettleCall,
+    sender: &Sender,
+    answers: &[Answer],
+    now: UnixSeconds,
+) -> Result<Standing> {
     let of_payment = checked.reads().len();
     let (of_payment, of_relayer) = answers.split_at_checked(of_payment).ok_or(Code::GateChainFault)?;
     let found = checked.conclude(of_payment);
@@ -48,7 +55,7 @@ pub fn conclude(checked: &Checked, call: &SettleCall, sender: &Sender, answers: 
         Err(error) => Err(error),
         Ok(()) => {
             let (chain, cap) = (sender.chain_id, sender.max_fee_per_gas);
-            relayer::plan(&Account::default(), call, chain, cap, of_relayer).map(|_| Standing::Good)
+            relayer::plan(&Account::default(), call, chain, cap, of_relayer, now).map(|_| Standing::Good)
         }
     }
 }

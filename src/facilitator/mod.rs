@@ -6,8 +6,13 @@
 //! ```
 
 pub mod bill;
+pub mod breaker;
+pub mod cdp;
 pub mod embedded;
+pub mod evidence;
+pub mod fees;
 pub mod order;
+pub mod record;
 pub mod relayer;
 pub mod remote;
 
@@ -231,12 +236,11 @@ pub fn supported(networks: &[(Network, Address)]) -> SupportedResponse {
     for (network, relayer) in networks {
         let names = [(Version::V2, Some(network.as_str())), (Version::V1, network.v1_name())];
         for (version, name) in names {
-            if let Some(name) = name {
-                kinds.push(SupportedKind {
-                    x402_version: version.number(),
-                    scheme: exact::SCHEME.into(),
-                    network: name.into(),
-                });
+            let Some(name) = name else { continue };
+            let (x402_version, scheme) = (version.number(), exact::SCHEME.into());
+            let kind = SupportedKind { x402_version, scheme, network: name.into() };
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
             }
         }
         let addresses = signers.entry("eip155:*".into()).or_default();
@@ -280,17 +284,20 @@ pub enum Settlement {
 /// named, a reason that nobody knows.
 pub fn judge_settle(transfer: &Transfer, response: SettleResponse) -> Settlement {
     let transaction = response.transaction.clone();
+    let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&transfer.payer));
+    let same_network = response.network == transfer.network;
     if !response.success {
         let reason = response.error_reason.as_deref().unwrap_or_default();
+        // A failure may come without a network, but not with another's.
+        let ours = same_payer && (same_network || response.network.is_empty());
         return match Code::parse(reason) {
+            Some(_) if !ours => Settlement::Unknown(String::new()),
             Some(code) if moved_perhaps(code, &transaction) => Settlement::Unknown(transaction),
             Some(code) => Settlement::Failed(code.into(), transaction),
             None => Settlement::Unknown(transaction),
         };
     }
     let hash = hex::decode_array::<32>(&transaction).is_ok_and(|hash| hash != [0; 32]);
-    let same_payer = response.payer.as_deref().is_none_or(|payer| payer.eq_ignore_ascii_case(&transfer.payer));
-    let same_network = response.network == transfer.network;
     let same_amount = response.amount.is_none_or(|amount| amount == transfer.amount);
     if hash && same_payer && same_network && same_amount {
         Settlement::Settled(response)

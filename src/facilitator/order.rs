@@ -1,37 +1,25 @@
-//! Orders to a relayer, and what it keeps of each: one record per authorization, so that it is sent once, whatever is
-//! asked how often and whatever crashes in between. Whether a request is served for it is the book's to say.
+//! Orders to a relayer, and what it says to them. Whether a request is served for it is the book's to say.
 //!
 //! ```text
 //! approach(record, order) ─► Reply       known: answer
 //!                         ├► Wait        sent before, or by another order: look for the receipt
 //!                         └► Send ─ plan ─ sign ─ Record::new kept ─ sent to a node ─► Wait
-//! Record::look(receipt) ─ Record::reply ─► settled │ failed │ pending
 //! ```
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
+use crate::evm::address::Address;
 use crate::evm::hex;
-use crate::evm::keccak::Bytes32;
-use crate::evm::reads::{Answer, Read};
-use crate::evm::transaction::SignedTransaction;
-use crate::facilitator::{Checked, SettleCall, Settlement, Transfer, text};
+use crate::facilitator::evidence::Authorization;
+use crate::facilitator::record::Record;
+use crate::facilitator::{Checked, SettleCall, Settlement, Transfer};
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
 use crate::types::network::Network;
 use crate::types::time::UnixSeconds;
-
-/// The format of the records this code writes and reads.
-const FORMAT: u32 = 1;
-/// Seconds an order waits for its receipt before it is answered as pending.
-pub const WAIT: u64 = 20;
-/// Seconds without a receipt after which the same bytes are sent again.
-const RESEND: u64 = 10;
-/// Seconds after its expiry that a payment is still looked for, and its record kept.
-const KEEP: u64 = 86_400;
 
 /// Settle this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +31,10 @@ pub struct Order {
     pub identity: String,
     /// How.
     pub call: SettleCall,
+    /// The account that sends it, of those the network has: chosen once, and asked again about it for as long as it is
+    /// of interest. None where others settle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relayer: Option<Address>,
     /// From when on it cannot settle any more.
     pub expires: UnixSeconds,
     /// Whether only a settlement that was begun before is meant: the authorization is used on chain already.
@@ -51,11 +43,15 @@ pub struct Order {
 
 impl Order {
     /// The order that settles a payment.
-    pub fn new(network: &Network, checked: &Checked, call: SettleCall, begun_only: bool) -> Self {
-        let of = checked.identity();
-        let identity = [of.asset.to_string(), of.payer.to_string(), hex::encode(&of.nonce)].join(":");
+    pub fn new(network: &Network, checked: &Checked, call: SettleCall, relayer: Option<Address>) -> Self {
+        let identity = identity(checked);
         let expires = checked.expires();
-        Self { network: network.clone(), identity, call, expires, begun_only }
+        Self { network: network.clone(), identity, call, relayer, expires, begun_only: false }
+    }
+
+    /// The authorization, to ask the chain about.
+    pub fn authorization(&self) -> Authorization<'_> {
+        Authorization { identity: &self.identity, call: &self.call }
     }
 
     /// Reads an order.
@@ -70,6 +66,12 @@ impl Order {
     pub fn write(&self) -> String {
         json::write(self)
     }
+}
+
+/// What makes a payment one of a kind on its network, as orders name it: asset, payer and nonce.
+pub fn identity(checked: &Checked) -> String {
+    let of = checked.identity();
+    [of.asset.to_string(), of.payer.to_string(), hex::encode(&of.nonce)].join(":")
 }
 
 /// What the relayer says to an order.
@@ -127,30 +129,6 @@ impl Reply {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "is")]
-enum State {
-    Pending,
-    Settled,
-    Failed { reason: String },
-}
-
-/// What is kept of a payment from before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    format: u32,
-    call: SettleCall,
-    /// The account nonce of its transaction.
-    nonce: u64,
-    #[serde(with = "text")]
-    raw: Vec<u8>,
-    transaction: String,
-    state: State,
-    begun: UnixSeconds,
-    expires: UnixSeconds,
-}
-
 /// What an order leads to.
 #[derive(Debug)]
 pub enum Approach {
@@ -173,121 +151,8 @@ pub fn approach(kept: Option<Record>, order: &Order, now: UnixSeconds) -> Approa
             Approach::Send
         };
     };
-    if record.call != order.call {
+    if !record.is_of(&order.call) {
         return Approach::Reply(Reply::unsent(Code::ExactEvmNonceUsed));
     }
     Approach::Wait
-}
-
-impl Record {
-    /// The record of an order whose transaction is signed and not sent yet.
-    pub fn new(order: Order, nonce: u64, signed: SignedTransaction, now: UnixSeconds) -> Self {
-        Self {
-            format: FORMAT,
-            call: order.call,
-            nonce,
-            raw: signed.raw,
-            transaction: hex::encode(&signed.hash),
-            state: State::Pending,
-            begun: now,
-            expires: order.expires,
-        }
-    }
-
-    /// Reads what was kept.
-    ///
-    /// # Errors
-    /// `facilitator_relayer_unavailable` for a format of another version: it is not for this code to judge.
-    pub fn read(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        const CODE: Code = Code::FacilitatorRelayerUnavailable;
-        let Format { format } = json::read(text, CODE)?;
-        if format == FORMAT { json::read(text, CODE) } else { Err(Error::new(CODE, "kept by another version")) }
-    }
-
-    /// Writes what is kept.
-    pub fn write(&self) -> String {
-        json::write(self)
-    }
-
-    /// Whether the outcome is not known.
-    pub fn is_pending(&self) -> bool {
-        self.state == State::Pending
-    }
-
-    /// The account nonce of its transaction.
-    pub const fn nonce(&self) -> u64 {
-        self.nonce
-    }
-
-    /// The transaction's hash.
-    ///
-    /// # Errors
-    /// `facilitator_relayer_unavailable` for a record that this code did not write.
-    pub fn hash(&self) -> Result<Bytes32> {
-        hex::decode_array(&self.transaction).map_err(|_| Code::FacilitatorRelayerUnavailable.into())
-    }
-
-    /// The question whether it was mined.
-    ///
-    /// # Errors
-    /// Those of [`Record::hash`].
-    pub fn receipt(&self) -> Result<Read> {
-        self.hash().map(Read::Receipt)
-    }
-
-    /// The same bytes for a node, again.
-    pub fn send(&self) -> Read {
-        Read::Send(self.raw.clone())
-    }
-
-    /// Takes the answer to [`Record::receipt`]; whether that changed anything.
-    pub fn look(&mut self, answer: &Answer) -> bool {
-        let Answer::Receipt(Some(receipt)) = answer else {
-            return false;
-        };
-        let emitted: Vec<Bytes32> = receipt.logs.iter().map(|log| log.digest()).collect();
-        let proven = !self.call.proof.is_empty() && self.call.proof.iter().all(|event| emitted.contains(event));
-        let failed = |code: Code| State::Failed { reason: code.as_str().into() };
-        let state = match (receipt.success, proven) {
-            (true, true) => State::Settled,
-            (true, false) => failed(Code::ExactEvmTransferEventMismatch),
-            (false, _) => failed(Code::ExactEvmTransactionFailed),
-        };
-        let changed = self.is_pending();
-        if changed {
-            self.state = state;
-        }
-        changed
-    }
-
-    /// The answer to an order that waited from `since` until `now`, if there is one.
-    pub fn reply(&self, since: UnixSeconds, now: UnixSeconds) -> Option<Reply> {
-        let transaction = self.transaction.clone();
-        match &self.state {
-            State::Settled => Some(Reply::Settled { transaction }),
-            State::Failed { reason } => Some(Reply::Failed { transaction, reason: reason.clone() }),
-            State::Pending if now.since(since) < WAIT => None,
-            State::Pending => Some(Reply::Pending { transaction }),
-        }
-    }
-
-    /// Whether its bytes should be sent again: they may have been lost on the way, and sending them twice is harmless.
-    pub fn is_late(&self, now: UnixSeconds) -> bool {
-        self.is_pending() && now.since(self.begun) >= RESEND
-    }
-
-    /// Whether it says nothing any more that anybody needs.
-    pub fn is_old(&self, now: UnixSeconds) -> bool {
-        now > self.expires.plus(KEEP)
-    }
-
-    /// Seconds until it should be looked for again, the longer the older it is; none when it is decided or given up.
-    pub fn next_look(&self, now: UnixSeconds) -> Option<u64> {
-        let age = now.since(self.begun);
-        (self.is_pending() && !self.is_old(now)).then(|| (age / 10).clamp(5, 300))
-    }
 }

@@ -18,8 +18,9 @@ pub enum Verdict {
     Fault(Error),
 }
 
-/// Reads the answer of `POST /verify`; none means that none came.
-pub fn verified(reply: Option<(u16, &str)>) -> Verdict {
+/// Reads the answer of `POST /verify` for a payment; none means that none came. Fields that nobody here knows are let
+/// be; what names another payer is the answer to another question.
+pub fn verified(transfer: &Transfer, reply: Option<(u16, &str)>) -> Verdict {
     let Some((status, body)) = reply else {
         return Verdict::Fault(Code::GateFacilitatorUnavailable.into());
     };
@@ -30,12 +31,22 @@ pub fn verified(reply: Option<(u16, &str)>) -> Verdict {
     let response: Result<VerifyResponse> = json::read(body, Code::GateFacilitatorFault);
     match response {
         Ok(response) if response.is_valid && status != 200 => Verdict::Fault(Code::GateFacilitatorFault.into()),
+        Ok(VerifyResponse { payer: Some(payer), .. }) if !payer.eq_ignore_ascii_case(&transfer.payer) => {
+            Verdict::Fault(Code::GateFacilitatorFault.into())
+        }
         Ok(response) => match judge_verify(&response) {
             Ok(()) => Verdict::Valid,
             Err(error) if error.code() == Code::UnexpectedVerifyError => Verdict::Fault(error),
             Err(error) => Verdict::Invalid(error),
         },
         Err(_) => Verdict::Fault(Code::GateFacilitatorFault.into()),
+    }
+}
+
+impl Verdict {
+    /// Whether the payment was judged at all.
+    pub const fn is_word(&self) -> bool {
+        !matches!(self, Self::Fault(_))
     }
 }
 

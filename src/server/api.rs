@@ -38,7 +38,7 @@ impl Gate {
         let name = name_of(&offer);
         let network = self.config().network(&offer.terms.network);
         let network = network.map_err(|error| refuse(&error, None, name.clone()))?;
-        if network.sender().is_none() {
+        if network.senders().next().is_none() {
             return Err(refuse(&Code::InvalidNetwork.into(), None, name));
         }
         match facilitator::check(&payment, &offer, now, &network.rules) {
@@ -73,7 +73,7 @@ impl Gate {
     /// The answer of `GET /supported`.
     pub fn supported(&self) -> Answer {
         let networks = self.config().networks.iter();
-        let served = networks.filter_map(|of| of.sender().map(|(_, sender)| (of.network.clone(), sender.relayer)));
+        let served = networks.flat_map(|of| of.senders().map(|(_, sender)| (of.network.clone(), sender.relayer)));
         answer(200, None, json::write(&facilitator::supported(&served.collect::<Vec<_>>())))
     }
 }

@@ -1,6 +1,5 @@
 //! The gate's configuration (`gate.json`): read once, checked as a whole, or refused with what is wrong.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,19 +11,17 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
-use crate::evm::signature::SecretKey;
-use crate::facilitator::Rules;
-use crate::facilitator::embedded::Sender;
 use crate::server::context::{OriginContext, WireContext};
 use crate::server::cors::Cors;
+use crate::server::network::WireNetwork;
 use crate::server::ops::{Admin, WireAdmin};
 use crate::server::rule::{Route, WireRoute};
 use crate::types::json;
 use crate::types::network::Network;
 use crate::types::url;
 
-/// Wei per gas a settlement may cost, unless the network's configuration says otherwise: 100 gwei.
-const DEFAULT_MAX_FEE: u64 = 100_000_000_000;
+pub use crate::server::network::{Facilitator, NetworkConfig, RemoteFacilitator};
+
 /// How many books there are, unless the configuration says otherwise.
 const DEFAULT_BOOKS: u32 = 64;
 /// The largest answer that is kept, in bytes, unless the configuration says otherwise.
@@ -95,60 +92,6 @@ pub enum Unmatched {
     Deny,
 }
 
-/// One network.
-#[derive(Debug)]
-pub struct NetworkConfig {
-    /// Which.
-    pub network: Network,
-    /// Its chain id.
-    pub chain_id: u64,
-    /// JSON-RPC endpoints, first choice first.
-    pub rpc: Vec<String>,
-    /// Who verifies and settles.
-    pub facilitator: Facilitator,
-    /// What the verification allows.
-    pub rules: Rules,
-    /// Wei per gas a settlement may cost.
-    pub max_fee_per_gas: u128,
-}
-
-impl NetworkConfig {
-    /// The gate's own relayer and what it may do; none where others settle.
-    pub fn sender(&self) -> Option<(&SecretKey, Sender)> {
-        match &self.facilitator {
-            Facilitator::Embedded(key) => {
-                let (relayer, chain_id) = (key.address(), self.chain_id);
-                Some((key, Sender { relayer, chain_id, max_fee_per_gas: self.max_fee_per_gas }))
-            }
-            Facilitator::Remote(_) => None,
-        }
-    }
-}
-
-/// Who verifies and settles.
-#[derive(Debug)]
-pub enum Facilitator {
-    /// The gate itself, sending with this key.
-    Embedded(SecretKey),
-    /// Others, in this order.
-    Remote(Vec<RemoteFacilitator>),
-}
-
-/// Another facilitator.
-#[derive(Clone)]
-pub struct RemoteFacilitator {
-    /// Its URL, without a trailing slash.
-    pub url: String,
-    /// Headers sent with each request; values may be secrets.
-    pub headers: Vec<(String, String)>,
-}
-
-impl fmt::Debug for RemoteFacilitator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RemoteFacilitator({}, {} headers)", self.url, self.headers.len())
-    }
-}
-
 /// The facilitator's own endpoints.
 pub struct FacilitatorApi {
     /// The path they are under.
@@ -196,37 +139,6 @@ struct WireLedger {
     keep_bytes: Option<u32>,
     keep_seconds: Option<u64>,
     request_bytes: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WireNetwork {
-    #[serde(default)]
-    rpc: Vec<String>,
-    facilitator: WireFacilitator,
-    #[serde(default)]
-    relayer: Option<String>,
-    #[serde(default)]
-    pay_to: Option<String>,
-    #[serde(default)]
-    contract_wallets: bool,
-    #[serde(default)]
-    max_fee_per_gas: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireFacilitator {
-    Named(String),
-    Remote(Vec<WireRemote>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireRemote {
-    url: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -348,66 +260,6 @@ impl Config {
     /// `invalid_network` when it is not served here.
     pub fn network(&self, network: &Network) -> Result<&NetworkConfig> {
         self.networks.iter().find(|known| known.network == *network).ok_or_else(|| Code::InvalidNetwork.into())
-    }
-}
-
-impl WireNetwork {
-    fn check(self, network: Network, place: &str, secrets: Secrets<'_>) -> Result<NetworkConfig> {
-        let chain_id = network.evm_chain_id().ok_or_else(|| fault(place, "only eip155 networks are served"))?;
-        let mut rpc = Vec::new();
-        for entry in &self.rpc {
-            let endpoint = resolve(entry, place, secrets)?;
-            if !url::is_secure(&endpoint) {
-                return Err(fault(place, "an rpc URL must be https (http on this machine only)"));
-            }
-            rpc.push(endpoint);
-        }
-        let mut barred = Vec::new();
-        let facilitator = match self.facilitator {
-            WireFacilitator::Named(name) if name == "embedded" => {
-                let relayer = self.relayer.as_deref().ok_or_else(|| fault(place, "embedded needs a relayer"))?;
-                if !relayer.starts_with("secret:") {
-                    return Err(fault(place, "relayer names a secret: \"secret:NAME\""));
-                }
-                if rpc.is_empty() {
-                    return Err(fault(place, "embedded needs an rpc URL"));
-                }
-                let key = SecretKey::parse(&resolve(relayer, place, secrets)?)
-                    .map_err(|error| fault(place, error.code().sentence()))?;
-                barred.push(key.address());
-                Facilitator::Embedded(key)
-            }
-            WireFacilitator::Named(_) => {
-                return Err(fault(place, "facilitator is \"embedded\" or a list of { url }"));
-            }
-            WireFacilitator::Remote(list) if list.is_empty() => {
-                return Err(fault(place, "facilitator lists nobody"));
-            }
-            WireFacilitator::Remote(list) => {
-                let list = list.into_iter().map(|remote| remote.check(place, secrets));
-                Facilitator::Remote(list.collect::<Result<Vec<_>>>()?)
-            }
-        };
-        Ok(NetworkConfig {
-            network,
-            chain_id,
-            rpc,
-            facilitator,
-            rules: Rules { contract_wallets: self.contract_wallets, barred },
-            max_fee_per_gas: u128::from(self.max_fee_per_gas.unwrap_or(DEFAULT_MAX_FEE)),
-        })
-    }
-}
-
-impl WireRemote {
-    fn check(self, place: &str, secrets: Secrets<'_>) -> Result<RemoteFacilitator> {
-        let base = self.url.trim_end_matches('/').to_string();
-        if !url::is_secure(&base) {
-            return Err(fault(place, "a facilitator's URL must be https (http on this machine only)"));
-        }
-        let headers = self.headers.into_iter();
-        let headers = headers.map(|(name, value)| Ok((name, resolve(&value, place, secrets)?)));
-        Ok(RemoteFacilitator { url: base, headers: headers.collect::<Result<Vec<_>>>()? })
     }
 }
 

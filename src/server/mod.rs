@@ -10,6 +10,7 @@ pub mod cors;
 pub mod gate;
 pub mod matching;
 pub mod metrics;
+pub mod network;
 pub mod offer;
 pub mod ops;
 pub mod path;

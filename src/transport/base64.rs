@@ -24,6 +24,16 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// Writes bytes as text for a URL or a token (RFC 4648 §5), without padding.
+pub(crate) fn encode_url(bytes: &[u8]) -> String {
+    let letter = |letter| match letter {
+        '+' => '-',
+        '/' => '_',
+        other => other,
+    };
+    encode(bytes).trim_end_matches('=').chars().map(letter).collect()
+}
+
 /// Reads text as bytes; nothing for what [`encode`] would not have written, padding aside.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let letters = text.trim_end_matches('=').as_bytes();

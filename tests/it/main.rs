@@ -5,12 +5,14 @@
 
 mod crypto;
 mod differential;
+mod facilitating;
 mod fuzzed;
 mod gating;
 mod ledger;
 mod operating;
 mod paying;
 mod pricing;
+mod relaying;
 mod schedules;
 mod simulator;
 mod support;

@@ -302,7 +302,7 @@ fn the_relayer_counts_caps_and_refuses() {
     };
     let rich = u128::MAX;
     let next = |account: Account, answers: &[Answer]| {
-        plan(&account, &call, 84_532, 1_000, answers).map_err(|error| error.code())
+        plan(&account, &call, 84_532, 1_000, answers, NOW).map_err(|error| error.code())
     };
     let (first, account) = next(Account::default(), &answers(84_532, 5, 100, rich)).unwrap();
     assert_eq!((first.nonce, first.max_fee_per_gas, first.max_priority_fee_per_gas), (5, 203, 3));
@@ -310,7 +310,9 @@ fn the_relayer_counts_caps_and_refuses() {
     assert_eq!(next(account, &answers(84_532, 5, 100, rich)).unwrap().0.nonce, 6);
     assert_eq!(next(account, &answers(84_532, 9, 100, rich)).unwrap().0.nonce, 9);
     assert_eq!(next(account, &answers(1, 5, 100, rich)), Err(Code::GateChainFault));
-    assert_eq!(next(account, &answers(84_532, 5, 499, rich)), Err(Code::FacilitatorFeeCap));
+    // S-189: near the cap the headroom shrinks to what the next block may cost; beyond that nothing is sold.
+    assert_eq!(next(account, &answers(84_532, 5, 886, rich)).unwrap().0.max_fee_per_gas, 1_000);
+    assert_eq!(next(account, &answers(84_532, 5, 887, rich)), Err(Code::FacilitatorFeeCap));
     assert_eq!(next(account, &answers(84_532, 5, u128::MAX, rich)), Err(Code::FacilitatorFeeCap));
     let cost = 203 * u128::from(call.gas_limit);
     assert_eq!(next(account, &answers(84_532, 5, 100, cost - 1)), Err(Code::FacilitatorRelayerUnavailable));
@@ -337,6 +339,7 @@ fn another_facilitator_s_success_needs_evidence() {
         SettleResponse { transaction: "abc".into(), ..good.clone() },
         SettleResponse { payer: Some(PAY_TO.into()), ..good.clone() },
         SettleResponse { network: "eip155:8453".into(), ..good.clone() },
+        SettleResponse { amount: Some(Amount::from(1_u64)), ..good.clone() },
     ] {
         assert!(matches!(judge_settle(&checked.transfer(), bad.clone()), Settlement::Unknown(_)), "{bad:?}");
     }
@@ -351,5 +354,13 @@ fn another_facilitator_s_success_needs_evidence() {
     assert!(
         matches!(failed("invalid_exact_evm_insufficient_balance"), Settlement::Failed(error, _) if error.code() == Code::ExactEvmInsufficientBalance)
     );
+    // S-166: another payment's failure is no failure of this one.
+    let other = SettleResponse {
+        success: false,
+        error_reason: Some("invalid_exact_evm_insufficient_balance".into()),
+        payer: Some(PAY_TO.into()),
+        ..good
+    };
+    assert_eq!(judge_settle(&checked.transfer(), other), Settlement::Unknown(String::new()));
     assert!(abi::read_amount(&[]).is_none());
 }

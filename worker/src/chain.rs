@@ -2,6 +2,7 @@
 
 use x402_core::error::{Code, Error};
 use x402_core::evm::reads::{self, Answer, MAX_ANSWER, Read};
+use x402_core::facilitator::evidence::{Authorization, Proof, Stands};
 
 use crate::http;
 
@@ -31,4 +32,27 @@ pub(crate) async fn ask<'u>(nodes: &'u [String], questions: &[Read]) -> Result<(
 pub(crate) async fn ask_one(node: &str, questions: &[Read]) -> Option<Vec<Answer>> {
     let (_, reply) = http::post(node, &[], &reads::request(questions), PATIENCE, MAX_ANSWER).await?;
     reads::answers(questions, &reply).ok()
+}
+
+/// Asks how an authorization stands and, where it was used, by what.
+///
+/// # Errors
+/// `gate_chain_fault` when that could not be found out.
+pub(crate) async fn evidence(
+    nodes: &[String],
+    authorization: &Authorization<'_>,
+    confirmations: u64,
+) -> Result<(Stands, Option<Proof>), Error> {
+    let (answers, _) = ask(nodes, &authorization.standing()?).await?;
+    let stands = Stands::read(&answers)?;
+    let Stands::Used(height) = stands else {
+        return Ok((stands, None));
+    };
+    let (found, _) = ask(nodes, &[authorization.search(height)?]).await?;
+    let receipts = found.first().map(Authorization::receipts).unwrap_or_default();
+    if receipts.is_empty() {
+        return Ok((stands, None));
+    }
+    let (answers, _) = ask(nodes, &receipts).await?;
+    Ok((stands, authorization.proof(&receipts, &answers, height, confirmations)))
 }

@@ -66,6 +66,20 @@ export const post = (url, headers, body, milliseconds, limit) =>
     return bytes && `${response.status} ${utf8.decode(bytes)}`;
   });
 
+/** What WebCrypto calls the algorithms of a token. */
+const ALGORITHMS = { EdDSA: { name: "Ed25519" }, ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } };
+
+/** The signature of a text with a private key (PKCS #8); undefined for a key that is none. */
+export async function signWith(algorithm, key, text) {
+  try {
+    const of = ALGORITHMS[algorithm];
+    const signer = await crypto.subtle.importKey("pkcs8", key, of, false, ["sign"]);
+    return new Uint8Array(await crypto.subtle.sign(of, signer, new TextEncoder().encode(text)));
+  } catch {
+    return undefined; // to the gate, a token that cannot be signed is a facilitator that cannot be asked
+  }
+}
+
 /**
  * Asks an origin for a URL with a request's method and headers but for those in `stripped`, and with a body: its own
  * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no

@@ -1,10 +1,20 @@
 //! Verifies and settles a sale: through the relayer here, or through others over HTTP.
 
-use worker::Env;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use js_sys::Uint8Array;
+use js_sys::futures::JsFuture;
+use wasm_bindgen::JsCast;
+use worker::{Delay, Env};
 use x402_core::error::{Code, Error};
-use x402_core::facilitator::bill::{Bill, By, Stands};
+use x402_core::facilitator::bill::{Bill, By};
+use x402_core::facilitator::breaker::Breaker;
+use x402_core::facilitator::cdp::CdpKey;
 use x402_core::facilitator::embedded::{self, Standing};
-use x402_core::facilitator::order::Order;
+use x402_core::facilitator::evidence::Stands;
+use x402_core::facilitator::order::{self, Order};
 use x402_core::facilitator::remote::{self, Verdict};
 use x402_core::facilitator::{Checked, Settlement};
 use x402_core::server::config::{Facilitator, NetworkConfig, RemoteFacilitator};
@@ -12,12 +22,20 @@ use x402_core::server::gate::{Gate, Sale};
 use x402_core::transport::http::MAX_BODY;
 use x402_core::types::time::UnixSeconds;
 
-use crate::{chain, http, relayer};
+use crate::{chain, http, js, relayer};
 
 /// Milliseconds another facilitator has to verify.
 const PATIENCE_VERIFY: u32 = 10_000;
 /// Milliseconds another facilitator has to settle; beyond it the outcome is not known here.
 const PATIENCE_SETTLE: u32 = 45_000;
+/// Seconds that a settlement which another facilitator claims is looked for on chain, and the time between two looks.
+const PATIENCE_LOOK: u64 = 15;
+const LOOK: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// What this isolate remembers of other facilitators, by URL.
+    static BREAKERS: RefCell<BTreeMap<String, Breaker>> = const { RefCell::new(BTreeMap::new()) };
+}
 
 /// What was found out about a bill.
 pub(crate) enum Found {
@@ -42,11 +60,18 @@ pub(crate) async fn verify(gate: &Gate, sale: &Sale<'_>) -> Result<Bill, Error> 
         },
         Facilitator::Remote(list) => {
             let message = gate.facilitator_request(sale)?;
-            let order = Order::new(&sale.network.network, &sale.checked, sale.checked.call(), false);
+            let order = Order::new(&sale.network.network, &sale.checked, sale.checked.call(), None);
             let mut fault = Error::from(Code::GateFacilitatorUnavailable);
             for other in list {
-                let reply = ask(other, "/verify", &message, PATIENCE_VERIFY).await;
-                match remote::verified(borrow(reply.as_ref())) {
+                if !breaker(other, |breaker| breaker.admits(js::now())) {
+                    continue;
+                }
+                let verdict = match ask(other, "/verify", &message, PATIENCE_VERIFY).await {
+                    Ok(reply) => remote::verified(&transfer, borrow(reply.as_ref())),
+                    Err(error) => Verdict::Fault(error),
+                };
+                breaker(other, |breaker| breaker.heard(verdict.is_word(), js::now()));
+                match verdict {
                     Verdict::Valid => {
                         let by = By::Remote { url: other.url.clone(), message };
                         return Ok(Bill { transfer, order, by });
@@ -72,11 +97,37 @@ pub(crate) async fn settle(env: &Env, gate: &Gate, bill: &Bill) -> Settlement {
             let Some(other) = list.iter().find(|other| other.url == *url) else {
                 return Settlement::Unsent(Code::GateFacilitatorUnavailable.into());
             };
-            let reply = ask(other, "/settle", message, PATIENCE_SETTLE).await;
-            remote::settled(&bill.transfer, borrow(reply.as_ref()))
+            match ask(other, "/settle", message, PATIENCE_SETTLE).await {
+                Ok(reply) => shown(network, bill, remote::settled(&bill.transfer, borrow(reply.as_ref()))).await,
+                Err(error) => Settlement::Unsent(error),
+            }
         }
         (By::Remote { .. }, Facilitator::Embedded(_)) => Settlement::Unsent(Code::GateFacilitatorUnavailable.into()),
     }
+}
+
+/// Holds a settlement that another facilitator claims against the chain, where that is asked for: one that is not there
+/// is nothing that anybody knows.
+async fn shown(network: &NetworkConfig, bill: &Bill, settlement: Settlement) -> Settlement {
+    let Settlement::Settled(claimed) = settlement else {
+        return settlement;
+    };
+    if !network.looks_up(bill.order.call.to, bill.transfer.amount) {
+        return Settlement::Settled(claimed);
+    }
+    let until = js::now().plus(PATIENCE_LOOK);
+    while let Some(questions) = Bill::check(&claimed) {
+        if let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await
+            && let Some(judged) = bill.checked(&claimed, &answers, network.confirmations)
+        {
+            return judged;
+        }
+        if js::now() >= until {
+            break;
+        }
+        Delay::from(LOOK).await;
+    }
+    Settlement::Unknown(claimed.transaction)
 }
 
 /// Finds out what became of a bill that may have been settled: of those who settle it and then of the chain.
@@ -106,19 +157,12 @@ async fn search(network: &NetworkConfig, bill: &Bill) -> Result<Found, Error> {
     if network.rpc.is_empty() {
         return Ok(Found::Nothing);
     }
-    let (answers, _) = chain::ask(&network.rpc, &bill.standing()?).await?;
-    let height = match Bill::stands(&answers)? {
-        Stands::Open => return Ok(Found::Nothing),
-        Stands::Unused(block) => return Ok(Found::Unused(block)),
-        Stands::Used(height) => height,
-    };
-    let (found, _) = chain::ask(&network.rpc, &[bill.search(height)?]).await?;
-    let receipts = found.first().map(Bill::receipts).unwrap_or_default();
-    if receipts.is_empty() {
-        return Ok(Found::Nothing);
-    }
-    let (answers, _) = chain::ask(&network.rpc, &receipts).await?;
-    Ok(bill.proof(&receipts, &answers).map_or(Found::Nothing, Found::Outcome))
+    let (stands, proof) = chain::evidence(&network.rpc, &bill.authorization(), network.confirmations).await?;
+    Ok(match (stands, proof) {
+        (Stands::Unused(block), _) => Found::Unused(block),
+        (Stands::Used(_), Some(proof)) => Found::Outcome(bill.proven(proof)),
+        (Stands::Used(_) | Stands::Open, _) => Found::Nothing,
+    })
 }
 
 /// Asks the chain about a payment: the order that would settle it, and how it stands.
@@ -126,12 +170,13 @@ async fn search(network: &NetworkConfig, bill: &Bill) -> Result<Found, Error> {
 /// # Errors
 /// The scheme's reason, or why it could not be sent.
 async fn judge(network: &NetworkConfig, checked: &Checked) -> Result<(Order, Standing), Error> {
-    let (_, sender) = network.sender().ok_or(Code::InvalidNetwork)?;
+    let sender = network.sender_for(&order::identity(checked)).ok_or(Code::InvalidNetwork)?;
     let call = checked.call();
     let questions = embedded::reads(checked, &sender);
     let (answers, _) = chain::ask(&network.rpc, &questions).await?;
-    let standing = embedded::conclude(checked, &call, &sender, &answers)?;
-    Ok((Order::new(&network.network, checked, call, standing == Standing::Used), standing))
+    let standing = embedded::conclude(checked, &call, &sender, &answers, js::now())?;
+    let order = Order::new(&network.network, checked, call, Some(sender.relayer));
+    Ok((Order { begun_only: standing == Standing::Used, ..order }, standing))
 }
 
 /// Settles a payment for somebody else's server, after verifying it again.
@@ -153,9 +198,36 @@ pub(crate) async fn verify_for(network: &NetworkConfig, checked: &Checked) -> Re
     }
 }
 
-async fn ask(other: &RemoteFacilitator, endpoint: &str, message: &str, milliseconds: u32) -> Option<http::Reply> {
+fn breaker<T>(of: &RemoteFacilitator, work: impl FnOnce(&mut Breaker) -> T) -> T {
+    BREAKERS.with_borrow_mut(|breakers| work(breakers.entry(of.url.clone()).or_default()))
+}
+
+/// Asks another facilitator; no reply says that nobody knows whether it acted.
+///
+/// # Errors
+/// `gate_facilitator_fault` when nothing was sent, since its token could not be signed.
+async fn ask(
+    other: &RemoteFacilitator,
+    endpoint: &str,
+    message: &str,
+    milliseconds: u32,
+) -> Result<Option<http::Reply>, Error> {
     let url = [other.url.as_str(), endpoint].concat();
-    http::post(&url, &other.headers, message, milliseconds, MAX_BODY).await
+    let mut headers = other.headers.clone();
+    if let Some(key) = &other.cdp {
+        headers.push(("authorization".into(), ["Bearer ", &token(key, &url).await?].concat()));
+    }
+    Ok(http::post(&url, &headers, message, milliseconds, MAX_BODY).await)
+}
+
+/// A token for one request.
+async fn token(key: &CdpKey, url: &str) -> Result<String, Error> {
+    let fault = || Error::new(Code::GateFacilitatorFault, "its token could not be signed");
+    let nonce = js::random_uuid().replace('-', "");
+    let unsigned = key.unsigned("POST", url, &nonce, js::now());
+    let signing = js::sign_with(key.algorithm().name(), key.pkcs8(), &unsigned);
+    let signature = JsFuture::from(signing).await.ok().and_then(|bytes| bytes.dyn_into::<Uint8Array>().ok());
+    CdpKey::token(&unsigned, &signature.ok_or_else(fault)?.to_vec()).map_err(|_| fault())
 }
 
 fn borrow(reply: Option<&http::Reply>) -> Option<(u16, &str)> {

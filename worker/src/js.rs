@@ -12,6 +12,9 @@ use x402_core::types::time::UnixSeconds;
 extern "C" {
     /// A promise of `status body`, or of undefined.
     pub(crate) fn post(url: &str, headers: &Array, body: &str, milliseconds: u32, limit: usize) -> Promise;
+    /// A promise of a signature's bytes, or of undefined.
+    #[wasm_bindgen(js_name = signWith)]
+    pub(crate) fn sign_with(algorithm: &str, key: &[u8], text: &str) -> Promise;
     /// A promise of bytes, or of undefined.
     #[wasm_bindgen(js_name = bodyOf)]
     pub(crate) fn body_of(message: &JsValue, limit: usize) -> Promise;
@@ -51,9 +54,8 @@ extern "C" {
     pub type RelayerStub;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn settle(this: &RelayerStub, order: &str) -> Result<Promise, JsValue>;
-    /// A promise of the text of how it is doing.
     #[wasm_bindgen(method, catch)]
-    pub(crate) fn status(this: &RelayerStub) -> Result<Promise, JsValue>;
+    pub(crate) fn status(this: &RelayerStub, network: &str, relayer: &str) -> Result<Promise, JsValue>;
 
     /// A book, from elsewhere. Both answer with a promise of the text of what it said and the body beside it.
     pub type BookStub;

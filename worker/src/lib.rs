@@ -24,6 +24,7 @@ mod respond;
 mod sale;
 mod shelf;
 mod store;
+mod upkeep;
 
 use std::cell::OnceCell;
 use std::panic;
@@ -218,12 +219,33 @@ pub fn book_summary(state: DurableObjectState) -> Promise {
     })
 }
 
-/// Inside the relayer's object: its alarm.
+/// Inside the relayer's object: its alarm. The promise is of the payments that need another nonce.
 #[wasm_bindgen]
 pub fn relayer_alarm(state: DurableObjectState) -> Promise {
     future_to_promise(async move {
         let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
-        relayer::look_again(gate, &store).await.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
+        let strange = upkeep::look_again(gate, &store).await.map_err(|error| thrown(&error))?;
+        Ok(http::list(strange.iter().map(String::as_str)).into())
+    })
+}
+
+/// Inside the relayer's object, one call at a time: gives a payment another nonce.
+#[wasm_bindgen]
+pub fn relayer_renumber(state: DurableObjectState, identity: String) -> Promise {
+    future_to_promise(async move {
+        let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
+        let done = upkeep::renumber(gate, &store, &identity).await;
+        done.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
+    })
+}
+
+/// Inside the relayer's object: how it is doing. The promise is of a status's text.
+#[wasm_bindgen]
+pub fn relayer_status(state: DurableObjectState, network: String, relayer: String) -> Promise {
+    future_to_promise(async move {
+        let (gate, store) = opened(state).map_err(|error| thrown(&error))?;
+        let status = relayer::status(gate, &store, &network, &relayer).await;
+        status.map(|status| status.write().into()).map_err(|error| thrown(&error))
     })
 }
 

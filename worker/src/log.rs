@@ -2,7 +2,7 @@
 //! leave none: anybody can cause those. A line holds no header, no signature, no key and no URL.
 
 use serde_json::json;
-use worker::{console_error, console_log};
+use worker::{console_error, console_log, console_warn};
 
 use crate::js;
 
@@ -50,6 +50,11 @@ impl Trace {
 /// Writes what the owner should hear about a request beside its line.
 pub(crate) fn remark(id: &str, code: &str) {
     console_error!("{}", json!({ "id": id, "error": code }));
+}
+
+/// Writes what whoever runs the gate should know, and of what.
+pub(crate) fn warn(code: &str, of: &str) {
+    console_warn!("{}", json!({ "warning": code, "of": of }));
 }
 
 /// Writes why the gate cannot work at all.

@@ -4,17 +4,15 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Response;
-use worker::Env;
 use x402_core::error::{Code, Error};
 use x402_core::server::audit::Page;
-use x402_core::server::config::NetworkConfig;
 use x402_core::server::gate::Answer;
 use x402_core::server::ops::{Own, Query};
 
 use crate::gate::{Visit, finish};
-use crate::js::{self, RelayerStub};
+use crate::js;
 use crate::log::Trace;
-use crate::{book, context, respond};
+use crate::{book, context, relayer, respond};
 
 /// Answers a request for something of the gate's own; the core has seen the token where one is needed.
 pub(crate) async fn answer(visit: &Visit, own: &Own, trace: Trace) -> Result<Response, JsValue> {
@@ -56,20 +54,13 @@ async fn metrics(visit: &Visit) -> Answer {
     let (networks, relayers): (Vec<_>, Vec<_>) = config
         .networks
         .iter()
-        .filter_map(|network| Some((network.network.to_string(), relayer(&visit.env, network)?.status().ok())))
+        .flat_map(|network| network.senders().map(move |(_, sender)| (&network.network, sender.relayer)))
+        .map(|(network, relayer)| (network.to_string(), relayer::status_of(&visit.env, network, relayer)))
         .unzip();
     let books = all(books.collect()).await;
     let relayers = all(relayers).await;
     let relayers: Vec<_> = networks.into_iter().zip(relayers).collect();
     visit.gate.metrics(&books, &relayers, js::now())
-}
-
-/// The relayer's object of a network; none where others settle.
-fn relayer(env: &Env, network: &NetworkConfig) -> Option<RelayerStub> {
-    let (_, sender) = network.sender()?;
-    let namespace = env.durable_object("RELAYER").ok()?;
-    let name = [network.network.as_str(), &sender.relayer.to_string()].join(":");
-    Some(namespace.id_from_name(&name).ok()?.get_stub().ok()?.into_rpc())
 }
 
 /// The texts that promises come to, all awaited at once; none for those that fail.

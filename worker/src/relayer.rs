@@ -1,8 +1,9 @@
 //! The relayer: one Durable Object per network and key, the one writer of that account's nonce.
 //!
-//! The first half is the way to it from a request; the second runs inside it. The object's orders are sent one after
-//! another (the entry sees to that), each written down before its transaction leaves, so that nonces have no gaps and
-//! nothing is sent twice. Waiting for receipts happens beside that, as many at once as there are orders.
+//! The first half is the way to it from a request; the second runs inside it. Whatever takes a nonce happens one after
+//! another (the entry sees to that), each transaction written down before it leaves, so that nonces have no gaps and
+//! nothing is sent twice. Waiting for receipts happens beside that, as many at once as there are orders; what nobody
+//! waits for is looked after by the alarm (`upkeep.rs`).
 
 use std::time::Duration;
 
@@ -10,44 +11,62 @@ use js_sys::Promise;
 use js_sys::futures::JsFuture;
 use worker::{Delay, Env};
 use x402_core::error::{Code, Error};
-use x402_core::evm::reads::Read;
-use x402_core::facilitator::order::{self, Approach, Order, Record, Reply};
-use x402_core::facilitator::relayer::{self, Follow};
+use x402_core::evm::address::Address;
+use x402_core::evm::reads::{Answer, Read};
+use x402_core::facilitator::order::{self, Approach, Order, Reply};
+use x402_core::facilitator::record::{Judged, Record};
+use x402_core::facilitator::relayer::{self, Follow, Status};
 use x402_core::facilitator::{Settlement, Transfer};
 use x402_core::server::config::NetworkConfig;
 use x402_core::server::gate::Gate;
+use x402_core::types::network::Network;
 
-use crate::chain;
 use crate::js::{self, RelayerStub};
 use crate::store::Store;
+use crate::{chain, log};
 
 /// How often a transaction is planned anew when its nonce turns out to be used.
 const PLANS: usize = 3;
 /// The time between two looks for a receipt, at first and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// The time after which a payment that nobody waits for any more is looked for.
-const ALARM: Duration = Duration::from_secs(10);
+/// Seconds that a known balance is as good as a new one for a status.
+const FRESH: u64 = 60;
 
-/// Settles an order through its network's relayer.
+/// Settles an order through its relayer.
 pub(crate) async fn settle(env: &Env, network: &NetworkConfig, order: &Order, transfer: &Transfer) -> Settlement {
-    let unsent = || Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into());
-    let Some(stub) = object(env, network) else {
-        return unsent();
-    };
-    let Ok(promise) = stub.settle(&order.write()) else {
-        return unsent();
-    };
-    let reply = answer(promise).await;
-    Reply::settlement(reply.as_deref(), transfer)
+    let asked = order.relayer.and_then(|relayer| object(env, &network.network, relayer));
+    let promise = asked.and_then(|stub| stub.settle(&order.write()).ok());
+    match promise {
+        Some(promise) => Reply::settlement(answer(promise).await.as_deref(), transfer),
+        // What was begun cannot be asked about.
+        None if order.begun_only => Settlement::Unknown(String::new()),
+        None => Settlement::Unsent(Code::FacilitatorRelayerUnavailable.into()),
+    }
 }
 
-fn object(env: &Env, network: &NetworkConfig) -> Option<RelayerStub> {
-    let (_, sender) = network.sender()?;
+/// How the relayers of a network are doing; those that cannot be asked are left out.
+#[expect(dead_code, reason = "for the endpoints of those who run the gate")]
+pub(crate) async fn statuses(env: &Env, network: &NetworkConfig) -> Vec<Status> {
+    let mut known = Vec::new();
+    for (_, sender) in network.senders() {
+        let stub = object(env, &network.network, sender.relayer);
+        let promise = stub.and_then(|stub| stub.status(network.network.as_str(), &sender.relayer.to_string()).ok());
+        let Some(promise) = promise else { continue };
+        known.extend(answer(promise).await.and_then(|text| Status::read(&text).ok()));
+    }
+    known
+}
+
+fn object(env: &Env, network: &Network, relayer: Address) -> Option<RelayerStub> {
     let namespace = env.durable_object("RELAYER").ok()?;
-    let name = [network.network.as_str(), &sender.relayer.to_string()].join(":");
-    let id = namespace.id_from_name(&name).ok()?;
+    let id = namespace.id_from_name(&[network.as_str(), &relayer.to_string()].join(":")).ok()?;
     Some(id.get_stub().ok()?.into_rpc())
+}
+
+/// How a relayer is doing: a promise of its status's text; none when it cannot be asked.
+pub(crate) fn status_of(env: &Env, network: &Network, relayer: Address) -> Option<Promise> {
+    object(env, network, relayer)?.status(network.as_str(), &relayer.to_string()).ok()
 }
 
 async fn answer(promise: Promise) -> Option<String> {
@@ -66,7 +85,7 @@ pub(crate) async fn send(gate: &Gate, store: &Store, order: &str) -> Option<Repl
 async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Reply>, Error> {
     let order = Order::read(order)?;
     let network = gate.config().network(&order.network)?;
-    let (key, sender) = network.sender().ok_or(Code::InvalidNetwork)?;
+    let (key, sender) = network.sender_of(&order).ok_or(Code::FacilitatorRelayerUnavailable)?;
     match order::approach(store.record(&order.identity)?, &order, js::now()) {
         Approach::Reply(reply) => return Ok(Some(reply)),
         Approach::Wait => return Ok(None),
@@ -74,33 +93,43 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
     }
     for _ in 0..PLANS {
         let (answers, node) = chain::ask(&network.rpc, &relayer::reads(sender.relayer)).await?;
+        let now = js::now();
         let before = store.account()?;
-        let plan = relayer::plan(&before, &order.call, sender.chain_id, sender.max_fee_per_gas, &answers)?;
-        let (transaction, after) = plan;
+        let (chain_id, cap) = (sender.chain_id, sender.max_fee_per_gas);
+        let (transaction, after) = relayer::plan(&before, &order.call, chain_id, cap, &answers, now)?;
         let signed = transaction.sign(key)?;
         let hash = signed.hash;
-        let record = Record::new(order.clone(), transaction.nonce, signed, js::now());
+        let record = Record::new(&order, &transaction, signed, now);
         // Written down in one turn; the runtime lets nothing leave the object before it is on disk.
-        store.keep_network(&order.network)?;
+        store.keep_home(&order.network, sender.relayer)?;
         store.keep_account(&after)?;
-        store.keep(&order.identity, &record)?;
-        store.wake(ALARM).await;
-        let answers = chain::ask_one(node, &[record.send()]).await;
-        let mut follow = relayer::follow(answers.as_deref(), &hash);
-        if follow == Follow::Replan {
-            let own = chain::ask_one(node, &[record.receipt()?]).await;
-            follow = relayer::follow_used(own.as_deref());
+        keep(network, store, &order.identity, &record)?;
+        if after.is_low(network.low_balance) && !before.is_low(network.low_balance) {
+            log::warn("relayer_low", &sender.relayer.to_string());
         }
-        if follow == Follow::Wait {
+        set_alarm(store).await?;
+        let answers = chain::ask_one(node, &record.send()).await;
+        let follow = relayer::follow(answers.as_deref(), &hash);
+        if follow == Follow::Wait || (follow == Follow::Replan && is_mined(node, &hash).await) {
+            return Ok(None);
+        }
+        // While the node was asked the alarm may have sent a replacement.
+        if store.record(&order.identity)?.as_ref() != Some(&record) {
             return Ok(None);
         }
         store.forget(&order.identity)?;
-        store.keep_account(&before)?;
+        store.keep_account(&store.account()?.without(transaction.nonce))?;
         if follow == Follow::Withdraw {
             break;
         }
     }
     Err(Code::FacilitatorRelayerUnavailable.into())
+}
+
+/// Whether a node that calls the nonce used means this very transaction.
+async fn is_mined(node: &str, hash: &[u8; 32]) -> bool {
+    let answers = chain::ask_one(node, &[Read::Receipt(*hash)]).await;
+    matches!(answers.as_deref(), Some([Answer::Receipt(Some(_))]))
 }
 
 /// Inside: waits for the receipt of an order that was sent, for a bounded time.
@@ -113,53 +142,74 @@ pub(crate) async fn wait(gate: &Gate, store: &Store, order: &str) -> Result<Repl
         if let Some(reply) = kept(store, &order.identity)?.reply(since, js::now()) {
             return Ok(reply);
         }
-        if let Ok((answers, _)) = chain::ask(&network.rpc, &[kept(store, &order.identity)?.receipt()?]).await {
-            // Others look for the same receipt; what they wrote meanwhile is not overwritten.
-            let mut record = kept(store, &order.identity)?;
-            if answers.first().is_some_and(|answer| record.look(answer)) {
-                store.keep(&order.identity, &record)?;
-                continue;
-            }
+        if look(network, store, &order.identity).await? {
+            continue;
         }
         Delay::from(pause).await;
         pause = pause.saturating_mul(2).min(LAST_LOOK);
     }
 }
 
-fn kept(store: &Store, identity: &str) -> Result<Record, Error> {
+/// Looks for a payment's receipts, and for evidence where they leave a doubt; whether it is decided.
+async fn look(network: &NetworkConfig, store: &Store, identity: &str) -> Result<bool, Error> {
+    let mut questions = vec![Read::LatestBlock];
+    questions.extend(kept(store, identity)?.receipts()?);
+    let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await else {
+        return Ok(false);
+    };
+    let ([_, asked @ ..], [Answer::Block(latest), answers @ ..]) = (questions.as_slice(), answers.as_slice()) else {
+        return Ok(false);
+    };
+    // Others look for the same receipts; what they wrote meanwhile is not overwritten.
+    let mut record = kept(store, identity)?;
+    if record.see(latest, asked, answers, network.confirmations, js::now()) {
+        keep(network, store, identity, &record)?;
+    }
+    if record.is_in_doubt() {
+        return Ok(inquire(network, store, identity).await.unwrap_or(Judged::Open) == Judged::Decided);
+    }
+    Ok(!record.is_pending())
+}
+
+/// Asks the chain how a payment's authorization stands, whoever used it.
+pub(crate) async fn inquire(network: &NetworkConfig, store: &Store, identity: &str) -> Result<Judged, Error> {
+    let record = kept(store, identity)?;
+    let authorization = record.authorization(identity);
+    let (stands, proof) = chain::evidence(&network.rpc, &authorization, network.confirmations).await?;
+    let mut record = kept(store, identity)?;
+    let judged = record.judge(stands, proof, js::now());
+    if judged == Judged::Decided {
+        keep(network, store, identity, &record)?;
+    }
+    Ok(judged)
+}
+
+pub(crate) fn kept(store: &Store, identity: &str) -> Result<Record, Error> {
     store.record(identity)?.ok_or_else(|| Code::FacilitatorRelayerUnavailable.into())
 }
 
-/// Inside: looks for everything whose outcome is not known, sends again what may have been lost, and forgets what is
-/// of no use any more.
-pub(crate) async fn look_again(gate: &Gate, store: &Store) -> Result<(), Error> {
-    let Some(network) = store.network()? else {
-        return Ok(());
-    };
-    let network = gate.config().network(&network)?;
-    let pending = store.pending()?;
-    let questions = pending.iter().map(|(_, record)| record.receipt()).collect::<Result<Vec<Read>, _>>()?;
-    if !questions.is_empty()
-        && let Ok((answers, _)) = chain::ask(&network.rpc, &questions).await
-    {
-        for ((identity, _), answer) in pending.iter().zip(&answers) {
-            let mut record = kept(store, identity)?;
-            if record.look(answer) {
-                store.keep(identity, &record)?;
-            }
-        }
-    }
-    let pending = store.pending()?;
-    let late: Vec<Read> = pending.iter().filter(|(_, of)| of.is_late(js::now())).map(|(_, of)| of.send()).collect();
-    if !late.is_empty() {
-        // Every node gets them: what each says is no evidence, only a receipt is.
-        for node in &network.rpc {
-            let _ = chain::ask_one(node, &late).await;
-        }
-    }
-    store.prune(js::now())?;
-    if let Some(seconds) = pending.iter().filter_map(|(_, record)| record.next_look(js::now())).min() {
-        store.wake(Duration::from_secs(seconds)).await;
+pub(crate) fn keep(network: &NetworkConfig, store: &Store, identity: &str, record: &Record) -> Result<(), Error> {
+    store.keep(identity, record, record.due(network.bump_after, js::now()))
+}
+
+pub(crate) async fn set_alarm(store: &Store) -> Result<(), Error> {
+    if let Some(due) = store.next_due()? {
+        store.wake(due, js::now()).await;
     }
     Ok(())
+}
+
+/// Inside: how this relayer is doing.
+pub(crate) async fn status(gate: &Gate, store: &Store, network: &str, relayer: &str) -> Result<Status, Error> {
+    let network = gate.config().network(&Network::parse(network)?)?;
+    let relayer = Address::parse(relayer)?;
+    let known = store.account()?.asked;
+    if known.is_none_or(|asked| js::now().since(asked) >= FRESH)
+        && let Ok((answers, _)) = chain::ask(&network.rpc, &[Read::Balance(relayer)]).await
+        && let [Answer::Quantity(balance)] = answers.as_slice()
+    {
+        let account = store.account()?;
+        store.keep_account(&relayer::Account { balance: Some(*balance), asked: Some(js::now()), ..account })?;
+    }
+    Ok(Status::new(relayer, &store.account()?, store.pending()?, network.low_balance, js::now()))
 }
