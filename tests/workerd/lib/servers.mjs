@@ -69,15 +69,21 @@ export async function startFacilitator() {
 /**
  * A node in front of the real one. `meddle(calls, response)` may answer a batch by itself: it gets the calls and
  * returns replies or text, `null` to answer never, or `undefined` to let the batch through; `after(replies, calls)`
- * may change what the real node said. `sent` are the raw transactions that came, in order.
+ * may change what the real node said. `sent` are the raw transactions that came, in order; `until(condition)` looks for
+ * a condition after each batch.
  */
 export async function startNode(behind) {
   const node = { batches: [], sent: [], meddle: undefined, after: undefined };
+  const waiting = [];
+  node.until = async (condition) => {
+    while (!condition()) await new Promise((resolve) => waiting.push(resolve));
+  };
   const { url, stop } = await listen(async (request, response) => {
     const body = await text(request);
     const calls = JSON.parse(body);
     node.batches.push(calls.map(({ method }) => method));
     for (const { method, params } of calls) if (method === "eth_sendRawTransaction") node.sent.push(params[0]);
+    for (const wake of waiting.splice(0)) wake();
     let said = await node.meddle?.(calls, response);
     if (said === null) return;
     if (said === undefined) {
