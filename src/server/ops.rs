@@ -246,8 +246,11 @@ impl Query {
 
     /// The only book that is asked, if it is known.
     pub(super) fn only_book(&self, books: u32) -> Option<u32> {
+        if let Some(payer) = self.payer {
+            return Some(shard(&payer.to_string(), books));
+        }
         let (account, _) = self.id.as_deref()?.rsplit_once(':')?;
-        Some(shard(account, books))
+        Some(shard(account.rsplit(':').next()?, books))
     }
 
     /// What is asked of a book behind a key.
