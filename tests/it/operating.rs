@@ -7,6 +7,7 @@ use x402_core::ledger::payment::apply;
 use x402_core::ledger::record::{Record, State};
 use x402_core::server::answers::status_of;
 use x402_core::server::audit::{Found, Page};
+use x402_core::server::book::shard;
 use x402_core::server::config::Config;
 use x402_core::server::context::{Charge, PublicKey};
 use x402_core::server::gate::{Answer, Facts, Gate, Step};
@@ -103,7 +104,9 @@ fn a_query_is_understood_or_refused() {
         (book, ask)
     };
     let (book, asked) = ask(&text, "");
-    assert_eq!((book, asked.states), (0, vec!["unknown".to_owned(), "settled".to_owned()]));
+    // A payer is in one book.
+    assert_eq!((book, asked.states), (shard(payer, 64), vec!["unknown".to_owned(), "settled".to_owned()]));
+    assert_eq!(ask("state=settled", "").0, 0);
     assert_eq!((asked.payer, asked.network), (format!(":{payer}"), "eip155:84532:".to_owned()));
     assert_eq!((asked.since, asked.until, asked.limit), (5, 9, 7));
     assert_eq!(ask("cursor=3.a:b", "a:b").0, 3);
