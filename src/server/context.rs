@@ -12,8 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Result};
@@ -23,7 +22,7 @@ use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::server::offer::SettlePolicy;
 use crate::transport::base64;
 use crate::types::amount::Amount;
-use crate::types::json;
+use crate::types::json::{Fields, array, object};
 use crate::types::time::UnixSeconds;
 
 /// The header that an origin gets with a paid request.
@@ -102,25 +101,6 @@ pub struct PublicKey {
     pub x: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Claims<'a> {
-    iss: &'a str,
-    aud: &'a str,
-    iat: UnixSeconds,
-    nbf: UnixSeconds,
-    exp: UnixSeconds,
-    jti: &'a str,
-    scheme: &'a str,
-    amount: Amount,
-    network: &'a str,
-    asset: String,
-    pay_to: &'a str,
-    payer: String,
-    method: &'a str,
-    payment: &'a str,
-}
-
 /// What an origin's answer is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charge {
@@ -145,24 +125,18 @@ impl Gate {
         now: UnixSeconds,
     ) -> String {
         let identity = sale.checked.identity();
-        let header = json!({ "alg": "EdDSA", "kid": key.kid, "typ": "JWT" });
-        let claims = Claims {
-            iss: &self.config().public_origin,
-            aud: &self.url(&sale.path),
-            iat: now,
-            nbf: now,
-            exp: now.plus(LIFETIME),
-            jti: id,
-            scheme: &sale.offer.terms.scheme,
-            amount: sale.checked.amount(),
-            network: sale.network.network.as_str(),
-            asset: identity.asset.to_string(),
-            pay_to: &sale.offer.terms.pay_to,
-            payer: identity.payer.to_string(),
-            method,
-            payment,
-        };
-        [part(&json::write(&header)), part(&json::write(&claims))].join(".")
+        let header = object(|to| {
+            to.text("alg", "EdDSA").text("kid", &key.kid).text("typ", "JWT");
+        });
+        let claims = object(|to| {
+            to.text("iss", &self.config().public_origin).text("aud", &self.url(&sale.path));
+            to.number("iat", now.0).number("nbf", now.0).number("exp", now.plus(LIFETIME).0).text("jti", id);
+            to.text("scheme", &sale.offer.terms.scheme).text("amount", &sale.checked.amount().text());
+            to.text("network", sale.network.network.as_str()).text("asset", &identity.asset.to_string());
+            to.text("payTo", &sale.offer.terms.pay_to).text("payer", &identity.payer.to_string());
+            to.text("method", method).text("payment", payment);
+        });
+        [part(&header), part(&claims)].join(".")
     }
 
     /// The whole `PAYMENT-CONTEXT`: what was signed, and the signature.
@@ -172,11 +146,16 @@ impl Gate {
 
     /// The answer that publishes the key: a JWK set (RFC 7517, RFC 8037).
     pub fn keys(&self, key: &PublicKey, page: Option<&str>) -> Answer {
-        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.x });
+        let jwk = object(|to| {
+            to.text("kty", "OKP").text("crv", "Ed25519").text("use", "sig").text("alg", "EdDSA");
+            to.text("kid", &key.kid).text("x", &key.x);
+        });
         let mut headers = self.config().cors.headers(page);
         headers.push(Header::fixed("cache-control", "public, max-age=300"));
         headers.push(Header::fixed("content-type", "application/jwk-set+json"));
-        let body = json::write(&json!({ "keys": [jwk] }));
+        let body = object(|to| {
+            to.json("keys", &array([jwk]));
+        });
         Answer { status: 200, headers, body, code: None, prepared: None }
     }
 
@@ -210,11 +189,11 @@ fn amount_of(header: &str) -> Option<Amount> {
         decoded = base64::decode(header)?;
         core::str::from_utf8(&decoded).ok()?
     };
-    match json::read::<Value>(text, CODE).ok()?.get("amount")? {
-        Value::String(digits) => Amount::parse(digits).ok(),
-        Value::Number(number) => Amount::parse(&number.to_string()).ok(),
-        _ => None,
-    }
+    let fields = Fields::read(text, CODE).ok()?;
+    let amount = fields.verbatim("amount").ok()?;
+    // A number may stand for the string: of whole units only.
+    let digits = fields.text("amount").unwrap_or_else(|_| amount.as_str().into());
+    Amount::parse(&digits).ok()
 }
 
 fn part(text: &str) -> String {

@@ -4,26 +4,22 @@
 //! a book goes on counting what it forgets.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{Display, Write};
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::Code;
+use crate::error::{Code, Result};
 use crate::ledger::record::State;
 use crate::server::gate::{Answer, Gate};
 use crate::server::ops::told;
-use crate::types::amount::Amount;
-use crate::types::json;
+use crate::types::amount::{Amount, decimal};
+use crate::types::json::{Fields, Message, Object};
 use crate::types::time::UnixSeconds;
 
 /// The media type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Payments of one state, token and amount.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The word of a [`State`].
     pub state: String,
@@ -40,7 +36,7 @@ pub struct Group {
 }
 
 /// What a book counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Its payments.
     pub groups: Vec<Group>,
@@ -48,25 +44,41 @@ pub struct Summary {
     pub answers: u64,
 }
 
-impl Summary {
-    /// Writes it.
-    pub fn write(&self) -> String {
-        json::write(self)
+impl Message for Group {
+    fn members(&self, to: &mut Object) {
+        to.text("state", &self.state).text("token", &self.token).text("amount", &self.amount);
+        to.number("count", self.count).flag("kept", self.kept).number("oldest", self.oldest);
     }
 }
 
-/// How a relayer is doing, as far as it says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Relayer {
-    /// Its account.
-    pub address: String,
-    /// What it holds, in wei, in decimal digits.
-    pub balance: Option<String>,
-    /// Payments whose outcome it does not know.
-    pub pending: Option<u64>,
-    /// Whether it should be funded.
-    pub low: Option<bool>,
+impl Message for Summary {
+    fn members(&self, to: &mut Object) {
+        to.list("groups", &self.groups).number("answers", self.answers);
+    }
+}
+
+impl Summary {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `gate_book_unavailable` for text that this version did not write.
+    pub fn read(text: &str) -> Result<Self> {
+        const CODE: Code = Code::GateBookUnavailable;
+        let fields = Fields::read(text, CODE)?;
+        let group = |text: &str| {
+            let fields = Fields::read(text, CODE)?;
+            Ok(Group {
+                state: fields.text("state")?,
+                token: fields.text("token")?,
+                amount: fields.text("amount")?,
+                count: fields.number("count")?,
+                kept: fields.flag("kept")?,
+                oldest: fields.number("oldest")?,
+            })
+        };
+        let groups = fields.list("groups")?.into_iter().map(group).collect::<Result<_>>()?;
+        Ok(Self { groups, answers: fields.number("answers")? })
+    }
 }
 
 /// A metric of the text: samples by their labels, in order.
@@ -82,11 +94,11 @@ impl Metric {
         Self { name, kind, help, samples: Vec::new() }
     }
 
-    fn add(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        let pairs = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+    fn add(&mut self, labels: &[(&str, &str)], value: &str) {
+        let pairs = labels.iter().map(|(name, value)| [name, "=\"", &escaped(value), "\""].concat());
         let labels = pairs.collect::<Vec<_>>().join(",");
-        let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-        self.samples.push((labels, format!("{value}")));
+        let labels = if labels.is_empty() { labels } else { ["{", &labels, "}"].concat() };
+        self.samples.push((labels, value.into()));
     }
 
     /// Nothing is said of a metric that nobody could tell.
@@ -96,10 +108,9 @@ impl Metric {
             return;
         }
         let suffix = if *kind == "counter" { "_total" } else { "" };
-        // Writing to a string does not fail.
-        let _ = write!(text, "# TYPE {name} {kind}\n# HELP {name} {help}\n");
+        text.extend(["# TYPE ", name, " ", kind, "\n# HELP ", name, " ", help, "\n"]);
         for (labels, value) in samples {
-            let _ = writeln!(text, "{name}{suffix}{labels} {value}");
+            text.extend([name, suffix, labels, " ", value, "\n"]);
         }
     }
 }
@@ -135,7 +146,7 @@ impl Gate {
     /// The metrics, from what each book said in the order of their numbers, and what each relayer said on its network. None
     /// is one that could not be asked.
     pub fn metrics(&self, books: &[Option<String>], relayers: &[(String, Option<String>)], now: UnixSeconds) -> Answer {
-        let read = |text: &Option<String>| json::read::<Summary>(text.as_deref()?, Code::GateBookUnavailable).ok();
+        let read = |text: &Option<String>| Summary::read(text.as_deref()?).ok();
         let books: Vec<Option<Summary>> = books.iter().map(read).collect();
         let mut text = String::new();
         of_books(&books, now).iter().for_each(|metric| metric.write(&mut text));
@@ -161,10 +172,11 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
     let (mut unknowns, mut oldest) = (0_u64, None::<u64>);
     for (number, book) in books.iter().enumerate() {
         let Some(book) = book else { continue };
-        let number = number.to_string();
+        let number = u64::try_from(number).map(decimal).unwrap_or_default();
         let kept = book.groups.iter().filter(|group| group.kept);
-        count.add(&[("book", &number)], kept.fold(0_u64, |sum, group| sum.saturating_add(group.count)));
-        answers.add(&[("book", &number)], book.answers);
+        let kept = kept.fold(0_u64, |sum, group| sum.saturating_add(group.count));
+        count.add(&[("book", &number)], &decimal(kept));
+        answers.add(&[("book", &number)], &decimal(book.answers));
         for group in &book.groups {
             let worth = times(Amount::parse(&group.amount).unwrap_or(Amount::ZERO), group.count);
             let add = |(many, sum): &mut (u64, Amount)| {
@@ -187,19 +199,19 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
     for ((state, of), (many, sum)) in &states {
         let (network, asset) = token(of);
         let labels = [("state", *state), ("network", network), ("asset", asset)];
-        payments.add(&labels, many);
-        units.add(&labels, sum);
+        payments.add(&labels, &decimal(*many));
+        units.add(&labels, &sum.text());
     }
-    let missing = books.iter().filter(|book| book.is_none()).count();
-    silent.add(&[], missing);
-    unknown.add(&[], unknowns);
-    age.add(&[], oldest.map_or(0, |since| now.since(UnixSeconds(since))));
+    let missing = books.iter().fold(0_u64, |sum, book| sum.saturating_add(book.is_none().into()));
+    silent.add(&[], &decimal(missing));
+    unknown.add(&[], &decimal(unknowns));
+    age.add(&[], &decimal(oldest.map_or(0, |since| now.since(UnixSeconds(since)))));
     // A counter that lacks a book would seem to start anew.
     if missing == 0 {
         for (of, (many, sum)) in &totals {
             let (network, asset) = token(of);
-            settled.add(&[("network", network), ("asset", asset)], many);
-            settled_units.add(&[("network", network), ("asset", asset)], sum);
+            settled.add(&[("network", network), ("asset", asset)], &decimal(*many));
+            settled_units.add(&[("network", network), ("asset", asset)], &sum.text());
         }
     }
     [silent, count, answers, payments, units, unknown, age, settled, settled_units]
@@ -211,19 +223,20 @@ fn of_relayers(relayers: &[(String, Option<String>)]) -> [Metric; 4] {
     let mut low = Metric::new("x402_relayer_low", "gauge", "Whether a relayer should be funded");
     let mut pending = Metric::new("x402_relayer_pending", "gauge", "Settlements whose outcome a relayer does not know");
     for (network, said) in relayers {
-        let said = said.as_deref().and_then(|text| json::read::<Relayer>(text, Code::GateInternal).ok());
-        let address = said.as_ref().map_or("", |said| said.address.as_str());
-        let labels = [("network", network.as_str()), ("relayer", address)];
-        up.add(&labels, u8::from(said.is_some()));
+        let said = said.as_deref().and_then(|text| Fields::read(text, Code::GateInternal).ok());
+        let text = |key| said.as_ref().and_then(|said| said.optional_text(key).ok().flatten());
+        let address = text("address").unwrap_or_default();
+        let labels = [("network", network.as_str()), ("relayer", address.as_str())];
+        up.add(&labels, &decimal(said.is_some().into()));
         let Some(said) = &said else { continue };
-        if let Some(wei) = said.balance.as_deref().and_then(|wei| Amount::parse(wei).ok()) {
-            balance.add(&labels, wei);
+        if let Some(wei) = text("balance").and_then(|wei| Amount::parse(&wei).ok()) {
+            balance.add(&labels, &wei.text());
         }
-        if let Some(is_low) = said.low {
-            low.add(&labels, u8::from(is_low));
+        if let Ok(Some(is_low)) = said.optional_flag("low") {
+            low.add(&labels, &decimal(is_low.into()));
         }
-        if let Some(many) = said.pending {
-            pending.add(&labels, many);
+        if let Ok(Some(many)) = said.optional_number("pending") {
+            pending.add(&labels, &decimal(many));
         }
     }
     [up, balance, low, pending]

@@ -6,8 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
@@ -15,7 +14,7 @@ use crate::ledger::record::State;
 use crate::server::book::shard;
 use crate::server::config::{Secrets, bearer};
 use crate::server::gate::{Answer, Facts, Gate, Header, Step, shows};
-use crate::types::json;
+use crate::types::json::{Fields, array, object, quoted};
 use crate::types::network::Network;
 use crate::types::time::UnixSeconds;
 
@@ -24,6 +23,8 @@ pub const PREFIX: &str = "/.x402";
 /// Payments on a page, unless the query says otherwise, and at most.
 const PAGE: u32 = 100;
 const PAGE_MOST: u32 = 1000;
+/// Later than every time that is kept, and a number that every reader reads.
+const NEVER: u64 = 0xffff_ffff;
 /// Characters of a value in a query.
 const VALUE: usize = 256;
 
@@ -101,8 +102,7 @@ pub struct Query {
 }
 
 /// What a book is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The words of [`State::as_str`]; any if there are none.
     pub states: Vec<String>,
@@ -154,14 +154,20 @@ impl Gate {
 
     /// The answer of a gate that works: what it serves, and nothing that a stranger could not learn from its 402s.
     fn healthy(&self) -> Answer {
-        let networks: Vec<&str> = self.config().networks.iter().map(|network| network.network.as_str()).collect();
-        told(200, "application/json", json::write(&json!({ "status": "ok", "networks": networks })))
+        let networks = self.config().networks.iter().map(|network| quoted(network.network.as_str()));
+        let body = object(|to| {
+            to.text("status", "ok").json("networks", &array(networks));
+        });
+        told(200, "application/json", body)
     }
 
     /// The answer of a gate that does not work to a request for its health; none for any other request.
     pub fn unhealthy(path: &str) -> Option<Answer> {
         let asked = path.strip_prefix(PREFIX) == Some("/health");
-        let mut answer = told(503, "application/json", json::write(&json!({ "status": Code::GateConfig.as_str() })));
+        let body = object(|to| {
+            to.text("status", Code::GateConfig.as_str());
+        });
+        let mut answer = told(503, "application/json", body);
         answer.code = Some(Code::GateConfig);
         asked.then_some(answer)
     }
@@ -261,7 +267,7 @@ impl Query {
             payer: self.payer.map(|payer| [":", &payer.to_string()].concat()).unwrap_or_default(),
             network: network.unwrap_or_default(),
             since: self.since.map_or(0, |at| at.0),
-            until: self.until.map_or(u64::MAX, |at| at.0),
+            until: self.until.map_or(NEVER, |at| at.0),
             key: self.id.clone().unwrap_or_default(),
             after: after.into(),
             limit,
@@ -275,12 +281,28 @@ impl Ask {
     /// # Errors
     /// `gate_internal` for text that this version did not write.
     pub fn read(text: &str) -> Result<Self> {
-        json::read(text, Code::GateInternal)
+        let fields = Fields::read(text, Code::GateInternal)?;
+        let states = fields.optional_texts("states", |word| Ok(word.into()))?;
+        Ok(Self {
+            states: states.unwrap_or_default(),
+            payer: fields.text("payer")?,
+            network: fields.text("network")?,
+            since: fields.number("since")?,
+            until: fields.number("until")?,
+            key: fields.text("key")?,
+            after: fields.text("after")?,
+            limit: u32::try_from(fields.number("limit")?).map_err(|_| Code::GateInternal)?,
+        })
     }
 
     /// Writes it.
     pub fn write(&self) -> String {
-        json::write(self)
+        object(|to| {
+            to.json("states", &array(self.states.iter().map(|state| quoted(state))));
+            to.text("payer", &self.payer).text("network", &self.network);
+            to.number("since", self.since).number("until", self.until);
+            to.text("key", &self.key).text("after", &self.after).number("limit", self.limit.into());
+        })
     }
 }
 

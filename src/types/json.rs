@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 pub use self::fields::Fields;
 use self::read::{Fault, RAW_VALUE};
 pub(crate) use self::write::escape;
-pub use self::write::{Message, Object, quoted};
+pub use self::write::{Message, Object, array, object, quoted};
 use crate::error::{Code, Error, Result};
 use crate::types::amount::decimal;
 

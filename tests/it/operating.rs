@@ -15,6 +15,7 @@ use x402_core::server::metrics::{Group, Summary};
 use x402_core::server::ops::{Ask, Own, Query};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
+use x402_core::types::json::Message;
 use x402_core::types::time::UnixSeconds;
 
 use crate::support::{NOW, RELAYER_KEY, USDC, config, gate, header, payment, requirements, secrets};
@@ -64,7 +65,7 @@ fn nothing_under_the_gates_own_prefix_is_ever_forwarded() {
 #[test]
 fn health_is_for_everybody_and_says_nothing_secret() {
     let Step::Answer(answer) = gate(&config()).admit(&get("/.x402/health"), NOW) else { panic!("an answer") };
-    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"networks":["eip155:84532"],"status":"ok"}"#));
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"ok","networks":["eip155:84532"]}"#));
     assert_eq!(header_of(&answer, "cache-control"), Some("no-store"));
     assert_eq!(status(&gate(&config()), &Facts { method: "POST", ..get("/.x402/health") }), 405);
     assert_eq!(Gate::unhealthy("/.x402/health").map(|answer| answer.status), Some(503));

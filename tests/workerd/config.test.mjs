@@ -48,7 +48,7 @@ async function refused(text, what, secrets) {
 }
 
 async function accepted(text, what) {
-  const { answers, log } = await run(text);
+  const { answers, log } = await run(text, { ORIGIN_KEY: "11".repeat(32) });
   assert.ok(answers.every(({ status }) => status !== 500), `${what}: ${log}`);
 }
 
@@ -84,6 +84,16 @@ test("what the schema takes, the gate takes", async () => {
     "no pages": { cors: { origins: [] } },
     "the facilitator's endpoints": { facilitatorApi: { prefix: "/x402", token: "secret:FACILITATOR_TOKEN" } },
     "version 2 only": { v1: false },
+    "every field of the ledger": { ledger: { books: 4096, keepBytes: 1024 * 1024, keepSeconds: 1, requestBytes: 32 * 1024 * 1024 } },
+    "the least of the ledger": { ledger: { books: 1, keepBytes: 0, keepSeconds: 0, requestBytes: 0 } },
+    "nothing of the ledger": { ledger: {} },
+    "settled after": route({ price: "$1", settle: "after" }),
+    "settled before": route({ price: "$1", settle: "before" }),
+    "settled behind": route({ price: "$1", settle: { optimistic: "$5" } }),
+    "settled behind, in atomic units": route({ price: { amount: "1" }, settle: { optimistic: { amount: "10" } } }),
+    "a context for the origin": { originContext: { key: "secret:ORIGIN_KEY" } },
+    "an operator": { admin: { token: "secret:FACILITATOR_TOKEN" } },
+    "a path beside the gate's own": { routes: [{ match: "GET /.x402x", price: "$1" }, { match: "/.well-known/*", free: true }] },
   };
   for (const [what, change] of Object.entries(changes)) {
     const text = { ...base, ...change };
@@ -128,6 +138,20 @@ test("S-028 what the schema refuses, the gate refuses: every request gets one cl
     "too much time": { ...base, ...route({ price: "$1", maxTimeoutSeconds: 86_400 }) },
     "every page and some": { ...base, cors: { origins: ["*", "https://a.test"] } },
     "a token in the open": { ...base, facilitatorApi: { prefix: "/x", token: "a-token-in-the-open" } },
+    "no books": { ...base, ledger: { books: 0 } },
+    "too many books": { ...base, ledger: { books: 4097 } },
+    "answers that are too large to keep": { ...base, ledger: { keepBytes: 1024 * 1024 + 1 } },
+    "bodies that are too large to read": { ...base, ledger: { requestBytes: 32 * 1024 * 1024 + 1 } },
+    "time before now": { ...base, ledger: { keepSeconds: -1 } },
+    "an unknown key of the ledger": { ...base, ledger: { shards: 1 } },
+    "another way to settle": { ...base, ...route({ price: "$1", settle: "never" }) },
+    "settled behind without a bound": { ...base, ...route({ price: "$1", settle: "optimistic" }) },
+    "a bound that is none": { ...base, ...route({ price: "$1", settle: { optimistic: 1 } }) },
+    "a signing key in the open": { ...base, originContext: { key: "11".repeat(32) } },
+    "a context without a key": { ...base, originContext: {} },
+    "an operator's token in the open": { ...base, admin: { token: "a-token-in-the-open" } },
+    "a rule for the gate's own path": { ...base, routes: [{ match: "GET /.x402/health", free: true }] },
+    "a rule for all of the gate's own paths": { ...base, routes: [{ match: "/.x402/*", price: "$1" }] },
     "endpoints everywhere": { ...base, facilitatorApi: { prefix: "/", token: "secret:FACILITATOR_TOKEN" } },
   };
   for (const [what, text] of Object.entries(changes)) {
@@ -149,6 +173,8 @@ test("S-028 what a schema cannot see, the gate sees", async () => {
     "S-078 a wrong checksum": { ...base, payTo: ASSET.replace("0x036Cb", "0x036cb") },
     "S-340 nobody is paid": { ...base, payTo: `0x${"0".repeat(40)}` },
     "S-340 the token is paid": { ...base, payTo: ASSET },
+    "a bound in another token": { ...base, ...route({ price: "$1", settle: { optimistic: { amount: "1", asset: OTHER, name: "Own", version: "1" } } }) },
+    "a bound of nothing": { ...base, ...route({ price: "$1", settle: { optimistic: "$0" } }) },
     "a route on another network": { ...base, ...route({ price: "$1", networks: ["eip155:8453"] }) },
     "a * in the middle": { ...base, routes: [{ match: "GET /a/*/b", price: "$1" }] },
   };
@@ -170,4 +196,9 @@ test("S-103 a secret that is missing or no key is said by name, and never shown"
   const log = await refused({ ...base, networks: { "eip155:84532": { ...embedded, relayer: "secret:NOT_SET" } } }, "not set");
   assert.ok(log.includes("NOT_SET"), log);
   await refused({ ...base, facilitatorApi: { prefix: "/x", token: "secret:SHORT" } }, "a short token", { SHORT: "short" });
+  await refused({ ...base, admin: { token: "secret:SHORT" } }, "a short token of the operator", { SHORT: "short" });
+  for (const [what, key] of Object.entries({ ...wrong, zero: "0".repeat(64), "the order": `${canary}c0c0`, "with a newline": `${canary}\n` })) {
+    const said = await refused({ ...base, originContext: { key: "secret:SIGNING" } }, what, { SIGNING: key });
+    assert.ok(!said.includes(key) && !said.includes("canary") && !said.includes("c0c0"), what);
+  }
 });

@@ -4,10 +4,11 @@
 //! fall when a record goes.
 
 use worker::SqlStorageValue;
-use x402_core::error::{Code, Result};
+use x402_core::error::Result;
 use x402_core::server::audit::Found;
 use x402_core::server::metrics::{Group, Summary};
 use x402_core::server::ops::Ask;
+use x402_core::types::json::{array, quoted};
 
 use crate::shelf::{Row, Shelf, text};
 
@@ -39,7 +40,7 @@ pub(crate) fn open(shelf: &Shelf) -> Result<()> {
 /// The records that are asked for.
 pub(crate) fn list(shelf: &Shelf, ask: &str) -> Result<Found> {
     let Ask { states, payer, network, since, until, key, after, limit } = Ask::read(ask)?;
-    let states = serde_json::to_string(&states).map_err(|_| Code::GateInternal)?;
+    let states = array(states.iter().map(|state| quoted(state)));
     let whole = |number: u64| SqlStorageValue::from(i64::try_from(number).unwrap_or(i64::MAX));
     let limit = whole(limit.into());
     let row =

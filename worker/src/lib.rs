@@ -40,6 +40,7 @@ use x402_core::facilitator::order::Reply;
 use x402_core::server::book::Claim;
 use x402_core::server::config::Config;
 use x402_core::server::gate::Gate;
+use x402_core::types::json::Message as _;
 
 use crate::desk::Desk;
 use crate::gate::Head;

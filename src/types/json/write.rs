@@ -68,16 +68,28 @@ impl Object {
 
     /// An array of objects.
     pub fn list<T: Message>(&mut self, key: &str, items: &[T]) -> &mut Self {
-        let mut list = String::from("[");
-        for item in items {
-            if list.len() > 1 {
-                list.push(',');
-            }
-            list.push_str(&item.write());
-        }
-        list.push(']');
-        self.json(key, &list)
+        self.json(key, &array(items.iter().map(Message::write)))
     }
+}
+
+/// An object of these members, for what is written in one place only.
+pub fn object(members: impl FnOnce(&mut Object)) -> String {
+    let mut object = Object::new();
+    members(&mut object);
+    object.end()
+}
+
+/// An array of what is JSON already.
+pub fn array(items: impl IntoIterator<Item = String>) -> String {
+    let mut list = String::from("[");
+    for item in items {
+        if list.len() > 1 {
+            list.push(',');
+        }
+        list.push_str(&item);
+    }
+    list.push(']');
+    list
 }
 
 /// A text as a JSON string.
