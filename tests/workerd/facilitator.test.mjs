@@ -11,15 +11,28 @@ const KEY = freshKey();
 const ROUTES = [{ match: "GET /paid", price: "$0.01" }];
 
 let origin, facilitator, second, gate, url;
+const start = () => {
+  const network = remote(facilitator, second);
+  network.facilitator[0].headers = { authorization: "secret:FIRST", "x-plain": "plain" };
+  return startGate(config(origin, network, ROUTES), { FIRST: "Bearer of-the-first" });
+};
 before(async () => {
   origin = await startOrigin();
   facilitator = await startFacilitator();
   second = await startFacilitator();
-  const network = remote(facilitator, second);
-  network.facilitator[0].headers = { authorization: "secret:FIRST", "x-plain": "plain" };
-  gate = await startGate(config(origin, network, ROUTES), { FIRST: "Bearer of-the-first" });
+  gate = await start();
   url = `${gate.url}/paid`;
 });
+
+/** Runs a part with a gate that knows nothing of what the facilitators did before. */
+async function withGate(part) {
+  const own = await start();
+  try {
+    await part(`${own.url}/paid`);
+  } finally {
+    await own.stop();
+  }
+}
 after(async () => {
   await gate?.stop();
   await facilitator?.stop();
@@ -97,23 +110,47 @@ test("a refusal is the facilitator's, with the terms again", async () => {
 
 test("S-171 where the first facilitator cannot verify, the next is asked, and settles", async () => {
   const garbage = { "status 500": says(500, "oops"), "status 429": says(429, ""), html: says(200, "<html>"), empty: says(200, ""), reset: resets, types: says(200, '{"isValid":"true"}'), redirect: says(302, "", { location: "/elsewhere" }), large: says(200, `{"isValid":true,"x":"${"x".repeat(70_000)}"}`), "valid, but not 200": says(202, '{"isValid":true}') };
+  garbage["another payer"] = () => ({ isValid: true, payer: chain.payTo });
   for (const [what, say] of Object.entries(garbage)) {
+    facilitator.say["/verify"] = content["/verify"];
+    assert.equal((await buy(url, KEY)).status, 200, what);
+    facilitator.asked.length = 0;
     facilitator.say["/verify"] = say;
     const answer = await buy(url, KEY);
     assert.deepEqual([answer.status, await answer.text()], [200, "served /paid"], what);
-    assert.deepEqual([facilitator.count("/settle"), facilitator.count("/elsewhere")], [0, 0], what);
+    assert.deepEqual([facilitator.count("/verify"), facilitator.count("/settle"), facilitator.count("/elsewhere")], [1, 0, 0], what);
   }
   assert.equal(second.count("/settle"), Object.keys(garbage).length);
   assert.equal(second.asked[0].headers.authorization, undefined);
 });
 
-test("S-171 where nobody can verify, nothing is asked of the origin and nothing is charged", async () => {
+test("S-170 a facilitator that fails again and again is not asked for a while; a settlement goes where it was verified", () => withGate(async (url) => {
+  const held = [];
+  facilitator.say["/settle"] = (body, _, response) => void held.push(() => response.end(JSON.stringify(content["/settle"](body))));
+  const verified = buy(url, KEY);
+  while (held.length === 0) await fetch(url).then((answer) => answer.arrayBuffer());
+  facilitator.say = { ...content, "/verify": says(429, "", { "retry-after": "1000000000" }) };
+  for (let i = 0; i < 6; i += 1) assert.equal((await buy(url, KEY)).status, 200);
+  assert.deepEqual([facilitator.count("/verify"), second.count("/verify"), second.count("/settle")], [1 + 3, 6, 6]);
+  // What the first one verified before, it settles.
+  for (const release of held) release();
+  assert.equal((await verified).status, 200);
+  assert.deepEqual([facilitator.count("/settle"), second.count("/settle")], [1, 6]);
+  // Where nobody is left to ask, nothing is sold.
+  second.say["/verify"] = resets;
+  for (let i = 0; i < 3; i += 1) await (await buy(url, KEY)).arrayBuffer();
+  const asked = second.count("/verify");
+  await withheld(await buy(url, KEY), 503, "gate_facilitator_unavailable");
+  assert.deepEqual([asked, second.count("/verify"), origin.seen.length], [9, 9, 7]);
+}));
+
+test("S-171 where nobody can verify, nothing is asked of the origin and nothing is charged", () => withGate(async (url) => {
   for (const [say, status, error] of [[says(500, "oops"), 503, "gate_facilitator_unavailable"], [resets, 503, "gate_facilitator_unavailable"], [says(200, "<html>"), 502, "gate_facilitator_fault"]]) {
     facilitator.say["/verify"] = second.say["/verify"] = say;
     await withheld(await buy(url, KEY), status, error, error);
   }
   assert.deepEqual([origin.seen.length, facilitator.count("/settle"), second.count("/settle")], [0, 0, 0]);
-});
+}));
 
 test("a definite failure is a 402 with the receipt of it, and the bought answer stays", async () => {
   const transaction = `0x${"ab".repeat(32)}`;
@@ -164,6 +201,24 @@ test("a facilitator that turned the settlement away has not settled it", async (
     await withheld(await buy(url, KEY), at, error, String(status));
   }
   assert.equal(second.asked.length, 0);
+});
+
+test("S-166 another payment's answer is not this one's", async () => {
+  const failed = { success: false, errorReason: "invalid_exact_evm_insufficient_balance", transaction: "" };
+  for (const other of [{ payer: chain.payTo, network: chain.network }, { network: "eip155:8453" }]) {
+    facilitator.asked.length = 0;
+    facilitator.say["/settle"] = () => ({ ...failed, ...other });
+    await pending(await buy(url, KEY), JSON.stringify(other));
+  }
+});
+
+test("F-14 a redirect is a fault, and neither message nor authorization goes where it points", async () => {
+  for (const endpoint of ["/verify", "/settle"]) {
+    facilitator.say = { ...content, [endpoint]: says(308, "", { location: `${second.url}/elsewhere` }) };
+    await (await buy(url, KEY)).arrayBuffer();
+  }
+  assert.equal(second.count("/elsewhere"), 0);
+  assert.ok(second.asked.every(({ headers }) => headers.authorization === undefined));
 });
 
 test("S-180 no secret and no text of a facilitator reaches an answer or the log", async () => {

@@ -46,7 +46,7 @@ pub(crate) async fn settle(env: &Env, network: &NetworkConfig, order: &Order, tr
 }
 
 /// How the relayers of a network are doing; those that cannot be asked are left out.
-#[expect(dead_code, reason = "for the endpoints of those who run the gate")]
+#[allow(dead_code, reason = "for the endpoints of those who run the gate")]
 pub(crate) async fn statuses(env: &Env, network: &NetworkConfig) -> Vec<Status> {
     let mut known = Vec::new();
     for (_, sender) in network.senders() {
@@ -76,21 +76,27 @@ async fn answer(promise: Promise) -> Option<String> {
 /// Inside, one at a time: sends what an order asks for, unless that was done. None means that a receipt is to be
 /// waited for.
 pub(crate) async fn send(gate: &Gate, store: &Store, order: &str) -> Option<Reply> {
-    match try_send(gate, store, order).await {
+    let order = match Order::read(order) {
+        Ok(order) => order,
+        Err(error) => return Some(Reply::unsent(error.code())),
+    };
+    match try_send(gate, store, &order).await {
         Ok(reply) => reply,
+        // Of what was begun before nobody can say that nothing was sent.
+        Err(_) if order.begun_only => Some(Reply::Pending { transaction: String::new() }),
         Err(error) => Some(Reply::unsent(error.code())),
     }
 }
 
-async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Reply>, Error> {
-    let order = Order::read(order)?;
-    let network = gate.config().network(&order.network)?;
-    let (key, sender) = network.sender_of(&order).ok_or(Code::FacilitatorRelayerUnavailable)?;
-    match order::approach(store.record(&order.identity)?, &order, js::now()) {
+/// An error says that nothing was sent, and will not be.
+async fn try_send(gate: &Gate, store: &Store, order: &Order) -> Result<Option<Reply>, Error> {
+    match order::approach(store.record(&order.identity)?, order, js::now()) {
         Approach::Reply(reply) => return Ok(Some(reply)),
         Approach::Wait => return Ok(None),
         Approach::Send => {}
     }
+    let network = gate.config().network(&order.network)?;
+    let (key, sender) = network.sender_of(order).ok_or(Code::FacilitatorRelayerUnavailable)?;
     for _ in 0..PLANS {
         let (answers, node) = chain::ask(&network.rpc, &relayer::reads(sender.relayer)).await?;
         let now = js::now();
@@ -99,7 +105,7 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         let (transaction, after) = relayer::plan(&before, &order.call, chain_id, cap, &answers, now)?;
         let signed = transaction.sign(key)?;
         let hash = signed.hash;
-        let record = Record::new(&order, &transaction, signed, now);
+        let record = Record::new(order, &transaction, signed, now);
         // Written down in one turn; the runtime lets nothing leave the object before it is on disk.
         store.keep_home(&order.network, sender.relayer)?;
         store.keep_account(&after)?;
@@ -107,17 +113,19 @@ async fn try_send(gate: &Gate, store: &Store, order: &str) -> Result<Option<Repl
         if after.is_low(network.low_balance) && !before.is_low(network.low_balance) {
             log::warn("relayer_low", &sender.relayer.to_string());
         }
-        set_alarm(store).await?;
+        // From here on it may be sent, if not now: only what a node refused, and is forgotten, is not. If the alarm cannot
+        // be set, the next order sets it.
+        let _ = set_alarm(store).await;
         let answers = chain::ask_one(node, &record.send()).await;
         let follow = relayer::follow(answers.as_deref(), &hash);
         if follow == Follow::Wait || (follow == Follow::Replan && is_mined(node, &hash).await) {
             return Ok(None);
         }
         // While the node was asked the alarm may have sent a replacement.
-        if store.record(&order.identity)?.as_ref() != Some(&record) {
+        let untouched = store.record(&order.identity).ok().flatten().as_ref() == Some(&record);
+        if !untouched || store.forget(&order.identity).is_err() {
             return Ok(None);
         }
-        store.forget(&order.identity)?;
         store.keep_account(&store.account()?.without(transaction.nonce))?;
         if follow == Follow::Withdraw {
             break;
