@@ -67,6 +67,20 @@ pub enum Stands {
     Used(u64),
 }
 
+/// What a transaction that failed says of a payment, given how its authorization stands behind it, if anybody could say:
+/// only an unused one has not moved. A transfer also fails because another transaction has made it before.
+pub fn reconsider(settlement: Settlement, stands: Option<Stands>) -> Settlement {
+    match (settlement, stands) {
+        (Settlement::Failed(_, transaction), None | Some(Stands::Used(_))) => Settlement::Unknown(transaction),
+        (settlement, _) => settlement,
+    }
+}
+
+/// Whether [`reconsider`] has a say in a settlement.
+pub fn is_in_question(settlement: &Settlement) -> bool {
+    matches!(settlement, Settlement::Failed(error, _) if error.code() == Code::ExactEvmTransactionFailed)
+}
+
 impl Bill {
     /// Reads a bill.
     ///

@@ -2,7 +2,7 @@
 
 use worker::Env;
 use x402_core::error::{Code, Error};
-use x402_core::facilitator::bill::{Bill, By, Stands};
+use x402_core::facilitator::bill::{self, Bill, By, Stands};
 use x402_core::facilitator::embedded::{self, Standing};
 use x402_core::facilitator::order::Order;
 use x402_core::facilitator::remote::{self, Verdict};
@@ -67,7 +67,7 @@ pub(crate) async fn settle(env: &Env, gate: &Gate, bill: &Bill) -> Settlement {
         Err(error) => return Settlement::Unsent(error),
     };
     match (&bill.by, &network.facilitator) {
-        (By::Relayer, _) => relayer::settle(env, network, &bill.order, &bill.transfer).await,
+        (By::Relayer, _) => settle_here(env, network, bill).await,
         (By::Remote { url, message }, Facilitator::Remote(list)) => {
             let Some(other) = list.iter().find(|other| other.url == *url) else {
                 return Settlement::Unsent(Code::GateFacilitatorUnavailable.into());
@@ -77,6 +77,19 @@ pub(crate) async fn settle(env: &Env, gate: &Gate, bill: &Bill) -> Settlement {
         }
         (By::Remote { .. }, Facilitator::Embedded(_)) => Settlement::Unsent(Code::GateFacilitatorUnavailable.into()),
     }
+}
+
+/// Settles a bill through the relayer. A transaction that failed is no answer before the chain has said that nothing moved.
+async fn settle_here(env: &Env, network: &NetworkConfig, bill: &Bill) -> Settlement {
+    let settlement = relayer::settle(env, network, &bill.order, &bill.transfer).await;
+    if !bill::is_in_question(&settlement) {
+        return settlement;
+    }
+    let stands = match bill.standing() {
+        Ok(questions) => chain::ask(&network.rpc, &questions).await.and_then(|(answers, _)| Bill::stands(&answers)).ok(),
+        Err(_) => None,
+    };
+    bill::reconsider(settlement, stands)
 }
 
 /// Finds out what became of a bill that may have been settled: of those who settle it and then of the chain.
@@ -137,7 +150,10 @@ async fn judge(network: &NetworkConfig, checked: &Checked) -> Result<(Order, Sta
 /// Settles a payment for somebody else's server, after verifying it again.
 pub(crate) async fn settle_for(env: &Env, network: &NetworkConfig, checked: &Checked) -> Settlement {
     match judge(network, checked).await {
-        Ok((order, _)) => relayer::settle(env, network, &order, &checked.transfer()).await,
+        Ok((order, _)) => {
+            let bill = Bill { transfer: checked.transfer(), order, by: By::Relayer };
+            settle_here(env, network, &bill).await
+        }
         Err(error) => Settlement::Unsent(error),
     }
 }
