@@ -209,8 +209,10 @@ test("a relayer of one's own is asked how it is doing", async () => {
   try {
     assert.equal((await buy(`${gate.url}/paid`, await freshPayer())).status, 200);
     const samples = await metrics(gate);
-    const [up] = [...samples.keys()].filter((name) => name.startsWith("x402_relayer_up{"));
-    assert.ok(up.includes(`network="${chain.network}"`), up);
+    const labels = `{network="${chain.network}",relayer="${gate.relayer}"}`;
+    const of = (name) => samples.get(`x402_relayer_${name}${labels}`);
+    assert.deepEqual([of("up"), of("pending"), of("low")], [1, 0, 0]);
+    assert.ok(of("balance_wei") > 0);
     assert.equal(samples.get(`x402_settled_total{network="${chain.network}",asset="${chain.asset}"}`), 1);
   } finally {
     await gate.stop();
