@@ -3,7 +3,6 @@
 //! A record is kept for a day after its authorization ends, so what is counted by state is a gauge. What settled is a counter:
 //! a book goes on counting what it forgets.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -94,6 +93,7 @@ impl Metric {
         Self { name, kind, help, samples: Vec::new() }
     }
 
+    #[inline(never)]
     fn add(&mut self, labels: &[(&str, &str)], value: &str) {
         let pairs = labels.iter().map(|(name, value)| [name, "=\"", &escaped(value), "\""].concat());
         let labels = pairs.collect::<Vec<_>>().join(",");
@@ -142,6 +142,26 @@ fn times(amount: Amount, count: u64) -> Amount {
     sum
 }
 
+/// Payments of one state and token.
+struct Sum<'g> {
+    state: &'g str,
+    token: &'g str,
+    count: u64,
+    units: Amount,
+}
+
+/// Adds a group to the sum of its state and token.
+fn add<'g>(sums: &mut Vec<Sum<'g>>, state: &'g str, group: &'g Group) {
+    let worth = times(Amount::parse(&group.amount).unwrap_or(Amount::ZERO), group.count);
+    match sums.iter_mut().find(|sum| sum.state == state && sum.token == group.token) {
+        Some(sum) => {
+            sum.count = sum.count.saturating_add(group.count);
+            sum.units = plus(sum.units, worth);
+        }
+        None => sums.push(Sum { state, token: &group.token, count: group.count, units: worth }),
+    }
+}
+
 impl Gate {
     /// The metrics, from what each book said in the order of their numbers, and what each relayer said on its network. None
     /// is one that could not be asked.
@@ -149,8 +169,9 @@ impl Gate {
         let read = |text: &Option<String>| Summary::read(text.as_deref()?).ok();
         let books: Vec<Option<Summary>> = books.iter().map(read).collect();
         let mut text = String::new();
-        of_books(&books, now).iter().for_each(|metric| metric.write(&mut text));
-        of_relayers(relayers).iter().for_each(|metric| metric.write(&mut text));
+        for metric in of_books(&books, now).iter().chain(&of_relayers(relayers)) {
+            metric.write(&mut text);
+        }
         text.push_str("# EOF\n");
         told(200, OPEN_METRICS, text)
     }
@@ -167,8 +188,8 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
     let mut settled = Metric::new("x402_settled", "counter", "Payments that settled");
     let mut settled_units = Metric::new("x402_settled_units", "counter", "Atomic units that settled");
 
-    let mut states: BTreeMap<(&str, &str), (u64, Amount)> = BTreeMap::new();
-    let mut totals: BTreeMap<&str, (u64, Amount)> = BTreeMap::new();
+    let mut states: Vec<Sum<'_>> = Vec::new();
+    let mut totals: Vec<Sum<'_>> = Vec::new();
     let (mut unknowns, mut oldest) = (0_u64, None::<u64>);
     for (number, book) in books.iter().enumerate() {
         let Some(book) = book else { continue };
@@ -178,17 +199,12 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
         count.add(&[("book", &number)], &decimal(kept));
         answers.add(&[("book", &number)], &decimal(book.answers));
         for group in &book.groups {
-            let worth = times(Amount::parse(&group.amount).unwrap_or(Amount::ZERO), group.count);
-            let add = |(many, sum): &mut (u64, Amount)| {
-                *many = many.saturating_add(group.count);
-                *sum = plus(*sum, worth);
-            };
             let state = State::parse(&group.state);
             if matches!(state, Some(State::Settled | State::Owed)) {
-                add(totals.entry(&group.token).or_insert((0, Amount::ZERO)));
+                add(&mut totals, "", group);
             }
             if group.kept {
-                add(states.entry((&group.state, &group.token)).or_insert((0, Amount::ZERO)));
+                add(&mut states, &group.state, group);
                 if state == Some(State::Unknown) {
                     unknowns = unknowns.saturating_add(group.count);
                     oldest = Some(oldest.map_or(group.oldest, |known| known.min(group.oldest)));
@@ -196,10 +212,10 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
             }
         }
     }
-    for ((state, of), (many, sum)) in &states {
+    for Sum { state, token: of, count, units: sum } in &states {
         let (network, asset) = token(of);
         let labels = [("state", *state), ("network", network), ("asset", asset)];
-        payments.add(&labels, &decimal(*many));
+        payments.add(&labels, &decimal(*count));
         units.add(&labels, &sum.text());
     }
     let missing = books.iter().fold(0_u64, |sum, book| sum.saturating_add(book.is_none().into()));
@@ -208,9 +224,9 @@ fn of_books(books: &[Option<Summary>], now: UnixSeconds) -> [Metric; 9] {
     age.add(&[], &decimal(oldest.map_or(0, |since| now.since(UnixSeconds(since)))));
     // A counter that lacks a book would seem to start anew.
     if missing == 0 {
-        for (of, (many, sum)) in &totals {
+        for Sum { token: of, count, units: sum, .. } in &totals {
             let (network, asset) = token(of);
-            settled.add(&[("network", network), ("asset", asset)], &decimal(*many));
+            settled.add(&[("network", network), ("asset", asset)], &decimal(*count));
             settled_units.add(&[("network", network), ("asset", asset)], &sum.text());
         }
     }
