@@ -89,6 +89,22 @@ pub fn check(payment: &PaymentPayload, offer: &Offer, now: UnixSeconds, rules: &
     }
 }
 
+/// Checks a payment whose time is over, without the chain: whether it was good in the last moment of it.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn check_late(
+    payment: &PaymentPayload,
+    offer: &Offer,
+    now: UnixSeconds,
+    rules: &Rules,
+) -> Result<Checked, Refusal> {
+    match (offer.terms.scheme.as_str(), offer.terms.network.evm_chain_id()) {
+        (exact::SCHEME, Some(_)) => exact::evm::check_late(payment, offer, now, rules).map(Checked::ExactEvm),
+        _ => Err(Code::UnsupportedScheme.into()),
+    }
+}
+
 impl Checked {
     /// What must be asked of the chain, in one batch.
     pub fn reads(&self) -> Vec<Read> {

@@ -17,6 +17,7 @@ use crate::facilitator::Settlement;
 use crate::facilitator::bill::Bill;
 use crate::ledger::event::{Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
+use crate::ledger::record::Record;
 use crate::server::answers::settlement_header;
 use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::server::offer::SettlePolicy;
@@ -50,6 +51,9 @@ pub struct Claim {
     pub amount: Amount,
     /// When the authorization ends.
     pub expires: UnixSeconds,
+    /// Whether its time is over: only what is known of it already counts.
+    #[serde(default)]
+    pub late: bool,
     /// How many books the gate knows. A book that was opened among another number refuses: it may not be the payer's.
     pub books: u32,
 }
@@ -149,6 +153,11 @@ impl Claim {
         json::write(self)
     }
 
+    /// The word to a payment that comes too late: its time is over, and nothing is known of it.
+    pub fn is_too_late(&self, known: Option<&Record>) -> Option<Outcome> {
+        (self.late && known.is_none()).then(|| Outcome::Released(Code::ExactEvmValidBefore.to_string()))
+    }
+
     /// The ledger's event, for a payer who owes this much already. Only a settlement in advance needs a report between
     /// the verification and the origin.
     pub const fn event(&self, exposed: Amount) -> Event {
@@ -244,6 +253,7 @@ impl Gate {
             },
             amount: sale.checked.amount(),
             expires: sale.checked.expires(),
+            late: sale.late,
             books: self.config().ledger.books,
         }
     }

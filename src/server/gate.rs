@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 
 use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
-use crate::facilitator::{self, Checked};
+use crate::facilitator::{self, Checked, Rules};
+use crate::ledger::alarm::KEEP;
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
 use crate::server::matching;
@@ -124,10 +125,18 @@ pub struct Sale<'g> {
     pub payment: PaymentPayload,
     /// The payment, checked.
     pub checked: Checked,
+    /// Whether its time is over: it buys nothing any more, and may have bought something.
+    pub late: bool,
     /// Whether the request was `HEAD`.
     pub head: bool,
     /// The page that asks, if one does.
     pub page: Option<String>,
+}
+
+/// A payment whose time is over, if its book may still know it. What it paid for is the payer's, however late he asks.
+fn remembered(payment: &PaymentPayload, offer: &Offer, now: UnixSeconds, rules: &Rules) -> Option<Checked> {
+    let checked = facilitator::check_late(payment, offer, now, rules).ok()?;
+    (now <= checked.expires().plus(KEEP)).then_some(checked)
 }
 
 /// A configuration, and the 402s that can be written before anybody asks.
@@ -255,9 +264,15 @@ impl Gate {
     ) -> Result<Sale<'g>> {
         let offer = matching::accepted(listing, &payment)?;
         let network = self.config.network(&offer.terms.network)?;
-        let checked = facilitator::check(&payment, offer, now, &network.rules).map_err(|refusal| refusal.error)?;
+        let (checked, late) = match facilitator::check(&payment, offer, now, &network.rules) {
+            Ok(checked) => (checked, false),
+            Err(refusal) if refusal.error.code() == Code::ExactEvmValidBefore => {
+                (remembered(&payment, offer, now, &network.rules).ok_or(refusal.error)?, true)
+            }
+            Err(refusal) => return Err(refusal.error),
+        };
         let page = facts.origin.map(String::from);
-        Ok(Sale { path, listing, offer, network, payment, checked, head: facts.method == "HEAD", page })
+        Ok(Sale { path, listing, offer, network, payment, checked, late, head: facts.method == "HEAD", page })
     }
 
     /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.

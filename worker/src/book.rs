@@ -102,6 +102,9 @@ pub(crate) async fn take_claim(
     shelf.belongs(claim.books)?;
     let now = js::now();
     let known = shelf.record(&claim.key)?;
+    if let Some(outcome) = claim.is_too_late(known.as_ref()) {
+        return Ok(Handed::said(outcome, None));
+    }
     let event = claim.event(shelf.exposed(&claim.account)?);
     let (record, outcome) = apply(known.as_ref(), &event, now);
     let due = match (&known, &record) {

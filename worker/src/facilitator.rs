@@ -86,7 +86,9 @@ async fn settle_here(env: &Env, network: &NetworkConfig, bill: &Bill) -> Settlem
         return settlement;
     }
     let stands = match bill.standing() {
-        Ok(questions) => chain::ask(&network.rpc, &questions).await.and_then(|(answers, _)| Bill::stands(&answers)).ok(),
+        Ok(questions) => {
+            chain::ask(&network.rpc, &questions).await.and_then(|(answers, _)| Bill::stands(&answers)).ok()
+        }
         Err(_) => None,
     };
     bill::reconsider(settlement, stands)

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 pub use authorize::authorize;
 pub use settle::{GAS_LIMIT, events, settled};
-pub use verify::{Checked, Refusal, Rules, check};
+pub use verify::{Checked, Refusal, Rules, check, check_late};
 
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;

@@ -86,6 +86,25 @@ pub fn check(payment: &PaymentPayload, offer: &Offer, now: UnixSeconds, rules: &
     decide(payload, payment, offer, now, rules).map_err(|error| Refusal { error, payer: Some(payer) })
 }
 
+/// Checks a payment whose time is over as it would have been checked in the last moment of it: it is worth nothing any more,
+/// and may have been paid.
+///
+/// # Errors
+/// Those of [`check`], and `invalid_exact_evm_payload_authorization_valid_before` for one that is not over.
+pub fn check_late(
+    payment: &PaymentPayload,
+    offer: &Offer,
+    now: UnixSeconds,
+    rules: &Rules,
+) -> Result<Checked, Refusal> {
+    let payload = Payload::read(payment.payload())?;
+    let last = payload.authorization.valid_before.to_u64().map(|end| UnixSeconds(end).minus(EXPIRY_MARGIN));
+    match last {
+        Some(last) if last <= now => check(payment, offer, last, rules),
+        _ => Err(Code::ExactEvmValidBefore.into()),
+    }
+}
+
 fn decide(
     payload: Payload,
     payment: &PaymentPayload,
