@@ -105,7 +105,8 @@ fn read(words: &[&str]) -> Result<Plan> {
     let mut plan = Plan { pay: std::env::var("X402_PAY").ok(), ..Plan::default() };
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let mut value = || words.next().map(|text| (*text).to_owned()).with_context(|| format!("`{word}` wants a value"));
+        let mut value =
+            || words.next().map(|text| (*text).to_owned()).with_context(|| format!("`{word}` wants a value"));
         match *word {
             "--target" => plan.target = Some(value()?),
             "--pay" => plan.pay = Some(value()?),
@@ -138,7 +139,11 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
                 continue;
             }
             let text = fs::read_to_string(&path)?;
-            let holds = |id: &String| text.contains(&format!("\"{id} ")) || text.contains(&format!("\"{id}\":")) || text.contains(&format!("`{id} "));
+            let holds = |id: &String| {
+                text.contains(&format!("\"{id} "))
+                    || text.contains(&format!("\"{id}\":"))
+                    || text.contains(&format!("`{id} "))
+            };
             if plan.ids.is_empty() || plan.ids.iter().any(holds) {
                 found.push(path);
             }
@@ -150,11 +155,11 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
 
 fn command(plan: &Plan, file: &Path, witness: &Path) -> Result<Command> {
     let mut command = Command::new(tools::node()?);
-    command
-        .current_dir(root())
-        .arg("--import")
-        .arg(root().join("tests/attack/lib/witness.mjs"))
-        .args(["--test", "--test-reporter=spec", "--test-timeout=600000"]);
+    command.current_dir(root()).arg("--import").arg(root().join("tests/attack/lib/witness.mjs")).args([
+        "--test",
+        "--test-reporter=spec",
+        "--test-timeout=600000",
+    ]);
     if !plan.ids.is_empty() {
         command.arg(format!("--test-name-pattern=\\b({})\\b", plan.ids.join("|"))).env("X402_IDS", plan.ids.join("+"));
     }
@@ -188,7 +193,9 @@ fn report(cases: &[Case], plan: &Plan) -> Result<()> {
         let answers: Vec<String> = case
             .answers
             .iter()
-            .map(|answer| [&answer.status.to_string(), answer.code.as_deref().unwrap_or_default()].join(" ").trim().to_owned())
+            .map(|answer| {
+                [&answer.status.to_string(), answer.code.as_deref().unwrap_or_default()].join(" ").trim().to_owned()
+            })
             .collect();
         println!("{:<6} {:<6} {}", case.id, case.result, case.title);
         if !answers.is_empty() {
