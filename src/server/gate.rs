@@ -18,6 +18,7 @@ use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
 use crate::extension::payment_identifier;
 use crate::facilitator::{self, Checked};
+use crate::ledger::alarm::KEEP;
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
 use crate::server::context::{PAYMENT_CONTEXT, PAYMENT_SETTLEMENT};
@@ -279,6 +280,9 @@ impl Gate {
         // The book knows what an authorization that has ended is still worth: nothing, unless it was used here.
         let found = facilitator::check_late(&payment, offer, now, &network.rules);
         let (checked, late) = found.map_err(|refusal| refusal.error)?;
+        if now > checked.expires().plus(KEEP) {
+            return Err(Code::ExactEvmValidBefore.into());
+        }
         let page = facts.origin.map(String::from);
         let name = name(facts, &payment)?;
         if name.is_none() && listing.identifier == Identifier::Required {

@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { config, embedded, freshKey, freshPayer, raw, startGate } from "../workerd/lib/gate.mjs";
 import { base64, challenge, decode, header, payment, present, seconds } from "../workerd/lib/pay.mjs";
+import { freshKey, raw } from "../workerd/lib/raw.mjs";
 import { startOrigin } from "../workerd/lib/servers.mjs";
 
 let { X402_TARGET: url, X402_PAY: key } = process.env;
 let origin, gate, required, place;
 before(async () => {
   if (!url) {
+    const { config, embedded, freshPayer, startGate } = await import("../workerd/lib/gate.mjs");
     origin = await startOrigin();
     gate = await startGate(config(origin, embedded, [{ match: "GET /paid", price: "$0.01" }]));
     url = `${gate.url}/paid`;

@@ -8,13 +8,13 @@ import { gateService } from "../interop/lib/gate.mjs";
 import { startWorkerd } from "../interop/lib/workerd.mjs";
 import { balanceOf, transactionCount } from "../support/chain.mjs";
 import { chain, config, embedded, freshPayer, freshRelayer } from "../workerd/lib/gate.mjs";
-import { challenge, decode, payment, present } from "../workerd/lib/pay.mjs";
+import { challenge, decode, payment, present, seconds } from "../workerd/lib/pay.mjs";
 import { startNode, startOrigin } from "../workerd/lib/servers.mjs";
 import { payers, PRICE } from "./lib/stage.mjs";
 
 const COPIES = 200;
 const ROUNDS = 50;
-const DIFFERENT = Number(process.env.X402_DIFFERENT ?? 1000);
+const DIFFERENT = 1000;
 const ROUTES = [{ match: "GET /paid", price: "$0.01" }, { match: "POST /paid", price: "$0.01" }];
 
 /** Every other request goes to the other gate. */
@@ -44,7 +44,14 @@ after(async () => {
 });
 
 const read = async (response) => ({ status: response.status, receipt: decode(response.headers.get("payment-response")), text: await response.text() });
-const tally = (answers) => Object.entries(answers.reduce((sum, { status }) => ({ ...sum, [status]: (sum[status] ?? 0) + 1 }), {})).map(([status, count]) => `${count} × ${status}`).join(", ");
+
+/** How many answers of each status there are. */
+function tally(answers) {
+  const counts = new Map();
+  for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return [...counts].map(([status, count]) => `${count} × ${status}`).join(", ");
+}
+
 
 test(`S-128 ${COPIES} copies of a payment at once are one purchase, ${ROUNDS} times, on two isolates`, async () => {
   const began = Date.now();
@@ -70,16 +77,17 @@ test(`S-128 ${COPIES} copies of a payment at once are one purchase, ${ROUNDS} ti
 test(`S-190 ${DIFFERENT} different payments at once all settle, once each`, async () => {
   const keys = await payers(50);
   const required = await challenge(url);
-  const payments = await Promise.all(Array.from({ length: DIFFERENT }, (_, i) => payment(required, keys[i % keys.length], { authorization: { validBefore: String(Math.floor(Date.now() / 1000) + 280) } })));
+  const payments = await Promise.all(Array.from({ length: DIFFERENT }, (_, i) =>
+    payment(required, keys[i % keys.length], { authorization: { validBefore: String(seconds() + 280) } }),
+  ));
   origin.seen.length = node.sent.length = 0;
   const first = Number(await transactionCount(chain.rpc, relayer));
   const began = Date.now();
   const answers = await Promise.all(payments.map(async (paid) => read(await present(url, paid))));
-  const seconds = (Date.now() - began) / 1000;
-  console.log(`  ${DIFFERENT}: ${tally(answers)}; ${seconds} s`, answers.find((a)=>a.status!==200)?.text);
+  const took = (Date.now() - began) / 1000;
   // Who had to wait too long asks again with the same payment.
   const ends = await Promise.all(answers.map(async (answer, i) => {
-    for (let tries = 0; answer.status !== 200 && tries < 20; tries += 1) {
+    for (let tries = 0; answer.status !== 200 && tries < 60; tries += 1) {
       assert.notEqual(answer.status, 402);
       answer = await read(await present(url, payments[i]));
     }
@@ -93,6 +101,6 @@ test(`S-190 ${DIFFERENT} different payments at once all settle, once each`, asyn
     const left = await balanceOf(chain.rpc, chain.asset, privateKeyToAccount(key).address);
     assert.equal(left, 1_000_000n - PRICE * BigInt(DIFFERENT / keys.length));
   }
-  console.log(`  ${DIFFERENT} different payments: ${tally(answers)} at once; ${seconds.toFixed(1)} s, ${origin.seen.length} executions`);
+  console.log(`  ${DIFFERENT} different payments: ${tally(answers)} at once; ${took.toFixed(1)} s, ${origin.seen.length} executions`);
   assert.equal(origin.seen.length, DIFFERENT);
 });

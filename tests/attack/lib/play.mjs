@@ -23,7 +23,7 @@ const ROUTES = ["after", "before", "optimistic"].flatMap((policy) =>
 /** Gates that settle themselves send one transaction after another; several have several accounts. */
 const EMBEDDED = 4;
 /** How many cases one gate is given at once, and how long one may take, in seconds. */
-const AT_ONCE = { embedded: 48, remote: 480, alone: 480 };
+const AT_ONCE = { embedded: 32, remote: 160, alone: 96 };
 const PATIENCE = Number(process.env.X402_PATIENCE ?? 240);
 
 /**

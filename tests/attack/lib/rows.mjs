@@ -20,14 +20,20 @@ const idsAt = (step, name) => {
   return [];
 };
 
-/** Each fault for each policy and method. */
+let turn = 0;
+
+/** Each fault for each policy and method; where there is no chain to ask, for one method in turns. */
 function* spread(facilitators, row) {
   for (const facilitator of facilitators) {
     for (const policy of POLICIES) {
-      for (const method of METHODS) yield { facilitator, policy, method, ...row(facilitator, policy, method) };
+      const methods = facilitator === "alone" ? [METHODS[(turn += 1) % 2]] : METHODS;
+      for (const method of methods) yield { facilitator, policy, method, ...row(facilitator, policy, method) };
     }
   }
 }
+
+/** The end of a payment's time that is waited for, in seconds. */
+const soon = (facilitator) => (facilitator === "alone" ? undefined : 60);
 
 /** How a settlement ends that another facilitator never made and that it did not deny. */
 function neverMade(facilitator, policy) {
@@ -41,8 +47,11 @@ function* ofVerification() {
     yield* spread(["remote"], () => ({ step: "verify", fault, ids: idsAt("verify", fault), plan: { verify: act }, ends: ["paid"] }));
     yield* spread(["embedded"], () => ({ step: "verify", fault, ids: ["F-15"], plan: { verify: act }, ends: ["paid"] }));
   }
-  const refuses = { isValid: false, invalidReason: "invalid_exact_evm_insufficient_balance" };
-  yield* spread(["remote"], () => ({ step: "verify", fault: "refuses", ids: ["F-03"], plan: { verify: () => refuses }, ends: ["refused"] }));
+  const refuses = (_response, _right, one) => {
+    one.plan.verify = refuses; // and does so again
+    return { isValid: false, invalidReason: "invalid_exact_evm_insufficient_balance" };
+  };
+  yield* spread(["remote"], () => ({ step: "verify", fault: "refuses", ids: ["F-03"], plan: { verify: refuses }, ends: ["refused"] }));
 }
 
 function* ofRemoteSettlement() {
@@ -53,7 +62,7 @@ function* ofRemoteSettlement() {
       const fault = `${name}, before it acts`;
       const ids = [...idsAt("settle", name), "F-04"];
       yield* spread(both, (facilitator, policy) => ({
-        step: "settle", fault, ids, turnedAway, plan: { settle: act }, expires: turnedAway ? undefined : 60,
+        step: "settle", fault, ids, turnedAway, plan: { settle: act }, expires: turnedAway ? undefined : soon(facilitator),
         ends: turnedAway ? ["paid"] : neverMade(facilitator, policy),
       }));
     }
@@ -67,7 +76,7 @@ function* ofRemoteSettlement() {
   for (const [name, act] of Object.entries(LIES_BEFORE)) {
     const ids = name.startsWith("pending") ? ["F-07"] : ["F-09"];
     yield* spread(both, (facilitator, policy) => ({
-      step: "settle", fault: `not moved, and says ${name}`, ids, plan: { settle: act }, expires: 60, ends: neverMade(facilitator, policy),
+      step: "settle", fault: `not moved, and says ${name}`, ids, plan: { settle: act }, expires: soon(facilitator), ends: neverMade(facilitator, policy),
     }));
   }
   const fails = () => ({ success: false, errorReason: "invalid_exact_evm_insufficient_balance", transaction: "", network: "eip155:84532" });
@@ -127,7 +136,7 @@ function* ofOrigins() {
   for (const [fault, { act, lost = false, unkept = false }] of Object.entries(ORIGIN)) {
     const ids = lost ? ["F-33", "F-34"] : unkept || fault.startsWith("dribbles") ? ["F-36"] : fault === "500" || fault === "503" ? ["F-33"] : ["F-35"];
     yield* spread(["remote", "embedded"], (_, policy, method) => ({
-      step: "origin", fault, ids, unkept, plan: { origin: act }, ends: lost ? unanswered(policy, method) : ["paid"],
+      step: "origin", fault, ids, unkept, plan: { origin: act }, ends: lost ? unanswered(policy, method) : unkept && method === "POST" ? ["paid", "receipt"] : ["paid"],
     }));
   }
   yield* spread(["remote"], (_, policy, method) => ({
@@ -175,15 +184,17 @@ function* ofKills() {
     step: "origin", fault, ids: ["F-39"], kill: "step", plan: { origin: holds(false) }, expires: 290, ends: unanswered(policy, method),
   }));
   yield* spread(["remote", "alone"], (facilitator, policy) => ({
-    step: "settle, before it acts", fault, ids: ["F-39", "F-04"], kill: "step", plan: { settle: holds(false) }, expires: 60,
+    step: "settle, before it acts", fault, ids: ["F-39", "F-04"], kill: "step", plan: { settle: holds(false) }, expires: soon(facilitator),
     ends: neverMade(facilitator, policy),
   }));
   yield* spread(["remote", "alone"], () => ({
     step: "settle, after it acted", fault, ids: ["F-39", "F-05"], kill: "step", plan: { settle: actsAndHolds }, ends: ["paid"],
   }));
   for (const turns of [0, 1, 4]) {
-    yield* spread(["remote", "alone"], () => ({
-      step: `settle, ${turns} turns after its answer`, fault, ids: ["F-39", "F-32"], kill: `late-${turns}`, turns, plan: { settle: actsAndHolds }, ends: ["paid"],
+    // Whom it hits while the origin works already is told so.
+    yield* spread(["remote", "alone"], (_, policy, method) => ({
+      step: `settle, ${turns} turns after its answer`, fault, ids: ["F-39", "F-32"], kill: `late-${turns}`, turns, plan: { settle: actsAndHolds },
+      ends: method === "POST" && policy === "before" ? ["paid", "receipt"] : ["paid"],
     }));
   }
   yield* spread(["embedded"], () => ({ step: "receipt", fault, ids: ["F-39"], kill: "step", plan: { receipt: holds(false) }, ends: ["paid"] }));
