@@ -7,10 +7,12 @@ use x402_core::evm::address::Address;
 use x402_core::evm::hex;
 use x402_core::evm::keccak::keccak256;
 use x402_core::evm::reads::{Answer, Block, Log, Receipt, answers, request};
-use x402_core::facilitator::relayer::{Account, Sent, plan, sent};
+use x402_core::facilitator::bill::{Stands, is_in_question, reconsider};
+use x402_core::facilitator::relayer::{Account, Follow, Sent, follow_used, plan, sent};
 use x402_core::facilitator::{self, Checked, Rules, Settlement, judge_settle};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
+use x402_core::types::time::UnixSeconds;
 
 use crate::support::{NOW, PAY_TO, PAYER_KEY, USDC, offer, payment, read_payment, requirements, signed_with};
 
@@ -352,4 +354,49 @@ fn another_facilitator_s_success_needs_evidence() {
         matches!(failed("invalid_exact_evm_insufficient_balance"), Settlement::Failed(error, _) if error.code() == Code::ExactEvmInsufficientBalance)
     );
     assert!(abi::read_amount(&[]).is_none());
+}
+
+#[test]
+fn a_transaction_that_failed_is_no_answer_before_the_chain_has_said_that_nothing_moved() {
+    let failed = |code: Code| Settlement::Failed(code.into(), "0xab".into());
+    let reverted = || failed(Code::ExactEvmTransactionFailed);
+    assert!(is_in_question(&reverted()));
+    for sure in [failed(Code::ExactEvmTransferEventMismatch), Settlement::Unknown(String::new())] {
+        assert!(!is_in_question(&sure), "{sure:?}");
+    }
+    let unknown = Settlement::Unknown("0xab".into());
+    assert_eq!(reconsider(reverted(), Some(Stands::Used(7))), unknown, "somebody else may have settled it");
+    assert_eq!(reconsider(reverted(), None), unknown, "nobody could say");
+    for unused in [Stands::Open, Stands::Unused(NOW)] {
+        assert_eq!(reconsider(reverted(), Some(unused)), reverted(), "{unused:?}");
+    }
+}
+
+#[test]
+fn a_used_nonce_is_another_s_only_where_the_own_transaction_surely_is_not() {
+    assert_eq!(follow_used(Some(&[Answer::Receipt(None)])), Follow::Replan);
+    let own = Receipt { success: true, block: 1, logs: Vec::new() };
+    for answers in
+        [None, Some(vec![]), Some(vec![Answer::Receipt(Some(own))]), Some(vec![Answer::Reverted(String::new())])]
+    {
+        assert_eq!(follow_used(answers.as_deref()), Follow::Wait, "{answers:?}");
+    }
+}
+
+#[test]
+fn a_payment_whose_time_is_over_is_checked_as_in_its_last_moment() {
+    let terms = offer(&requirements());
+    let late = |payment: &Value, now: u64| {
+        facilitator::check_late(&read_payment(payment), &terms, UnixSeconds(now), &Rules::default())
+            .map(|checked| checked.expires().0)
+            .map_err(|refusal| refusal.error.code())
+    };
+    let paid = payment(&requirements());
+    let end = check(&paid).map(|checked| checked.expires().0).unwrap_or_default();
+    assert_eq!(late(&paid, end + 1), Ok(end));
+    assert_eq!(late(&paid, end + 100_000), Ok(end));
+    assert_eq!(late(&paid, NOW.0), Err(Code::ExactEvmValidBefore), "it is not over");
+    let mut stranger = paid;
+    stranger["payload"]["authorization"]["nonce"] = json!(format!("0x{}", "77".repeat(32)));
+    assert_eq!(late(&stranger, end + 1), Err(Code::ExactEvmSignature));
 }
