@@ -53,7 +53,7 @@ function tally(answers) {
 }
 
 
-test(`S-128 ${COPIES} copies of a payment at once are one purchase, ${ROUNDS} times, on two isolates`, async () => {
+test(`S-128 F-29 ${COPIES} copies of a payment at once are one purchase, ${ROUNDS} times, on two isolates`, async () => {
   const began = Date.now();
   const all = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -74,7 +74,7 @@ test(`S-128 ${COPIES} copies of a payment at once are one purchase, ${ROUNDS} ti
   console.log(`  ${ROUNDS} rounds of ${COPIES}: ${tally(all)}; ${((Date.now() - began) / 1000).toFixed(1)} s`);
 });
 
-test(`S-190 ${DIFFERENT} different payments at once all settle, once each`, async () => {
+test(`S-190 F-23 ${DIFFERENT} different payments at once all settle, once each`, async () => {
   const keys = await payers(50);
   const required = await challenge(url);
   const payments = await Promise.all(Array.from({ length: DIFFERENT }, (_, i) =>

@@ -293,7 +293,7 @@ test("S-148 what others say in their errors stays inside", async () => {
 test("S-027 nothing in what is shipped lets a request pass when the gate fails", () => {
   for (const file of ["index.mjs", "build/x402_gate.js", "wrangler.jsonc"]) {
     const text = readFileSync(new URL(`../../worker/${file}`, import.meta.url), "utf8");
-    assert.ok(!/passThrough[O]nException|"fail_open"|pass_through/.test(text), file);
+    assert.ok(!/pass.?through|"fail_open"/i.test(text), file);
   }
 });
 

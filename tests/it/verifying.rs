@@ -11,6 +11,7 @@ use x402_core::facilitator::relayer::{Account, Sent, plan, sent};
 use x402_core::facilitator::{self, Checked, Rules, Settlement, judge_settle};
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
+use x402_core::types::time::UnixSeconds;
 
 use crate::support::{NOW, PAY_TO, PAYER_KEY, USDC, offer, payment, read_payment, requirements, signed_with};
 
@@ -363,4 +364,22 @@ fn another_facilitator_s_success_needs_evidence() {
     };
     assert_eq!(judge_settle(&checked.transfer(), other), Settlement::Unknown(String::new()));
     assert!(abi::read_amount(&[]).is_none());
+}
+
+#[test]
+fn a_payment_whose_time_is_over_is_checked_as_in_its_last_moment() {
+    let terms = offer(&requirements());
+    let late = |payment: &Value, now: u64| {
+        facilitator::check_late(&read_payment(payment), &terms, UnixSeconds(now), &Rules::default())
+            .map(|(checked, late)| (checked.expires().0, late))
+            .map_err(|refusal| refusal.error.code())
+    };
+    let paid = payment(&requirements());
+    let end = check(&paid).map(|checked| checked.expires().0).unwrap_or_default();
+    assert_eq!(late(&paid, end + 1), Ok((end, true)));
+    assert_eq!(late(&paid, end - 1), Ok((end, true)), "the last seconds are the settlement's");
+    assert_eq!(late(&paid, NOW.0), Ok((end, false)));
+    let mut stranger = paid;
+    stranger["payload"]["authorization"]["nonce"] = json!(format!("0x{}", "77".repeat(32)));
+    assert_eq!(late(&stranger, end + 1), Err(Code::ExactEvmSignature));
 }

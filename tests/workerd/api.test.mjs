@@ -137,7 +137,7 @@ test("S-211 the same settlement asked three times is one transaction and one ans
   assert.deepEqual([node.sent.length, before - (await balanceOf(chain.rpc, chain.asset, payer))], [1, 10_000n]);
 });
 
-test("S-199 the same settlement asked ten times at once is one transaction", async () => {
+test("S-199 F-12 the same settlement asked ten times at once is one transaction", async () => {
   const body = await message();
   const answers = await Promise.all(Array.from({ length: 10 }, async () => (await call("settle", body)).json()));
   for (const answer of answers) assert.deepEqual(answer, answers[0]);

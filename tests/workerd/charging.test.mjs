@@ -109,7 +109,7 @@ test("a settled answer streams as the origin writes it", async () => {
   assert.equal((await reader.read()).done, true);
 });
 
-test("S-145 a paid answer is for one request: no cache may keep it", async () => {
+test("S-145 F-37 a paid answer is for one request: no cache may keep it", async () => {
   origin.answer = answers(200, { "cache-control": "public, max-age=3600", expires: "Thu, 01 Jan 2099 00:00:00 GMT" }, "bought");
   const answer = await buy(url, KEY);
   assert.equal(answer.headers.get("cache-control"), "private, no-store");

@@ -37,7 +37,7 @@ async function until(condition) {
 /** These two wait for the gate's own clocks. */
 test("what waits for time", { concurrency: true }, async (t) => {
   const [pending, cut] = [
-    "S-172 a settlement nobody knows the outcome of is pending, is sent again, and its payer is served when it is known",
+    "S-172 S-188 F-21 a settlement nobody knows the outcome of is pending, is sent again, and its payer is served when it is known",
     "S-131 a Worker that ends between writing down and sending sends after it starts again, once",
   ];
   await Promise.all([t.test(pending, unknownOutcome), t.test(cut, cutShort)]);
@@ -213,7 +213,7 @@ async function withBroken(change, part) {
   }
 }
 
-test("S-320 a module that breaks in a call answers 500 and is replaced before the next", async () => {
+test("S-320 F-40 a module that breaks in a call answers 500 and is replaced before the next", async () => {
   // An id is drawn for each request that waits for somebody; the third breaks.
   const change = breaking("const ret = arg1.randomUUID();", `if ((globalThis.drawn = (globalThis.drawn ?? 0) + 1) === 3) { ${TRAP} }`);
   await withBroken(change, async (url, facilitator) => {
@@ -225,7 +225,7 @@ test("S-320 a module that breaks in a call answers 500 and is replaced before th
   });
 });
 
-test("S-320 a module that breaks in a task serves none of its neighbours, and is replaced", async () => {
+test("S-320 F-40 a module that breaks in a task serves none of its neighbours, and is replaced", async () => {
   // An origin's status is read in a task of its own; the one that names itself breaks.
   const change = breaking("const ret = arg0.status;", `if (arg0.headers.has("x-break")) { ${TRAP} }`);
   await withBroken(change, async (url, facilitator) => {
@@ -258,7 +258,7 @@ test("S-320 a module that breaks in a task serves none of its neighbours, and is
   });
 });
 
-test("S-320 a module that panics is replaced before the next call", async () => {
+test("S-320 F-40 a module that panics is replaced before the next call", async () => {
   // The second challenge is made while the first is being made, which the module takes for impossible.
   const again = 'fetch2(new Request("http://gate.test/paid"), {}, 0, "GET", "http://gate.test/paid");';
   const made = /(?<=new_with_opt_js_u8_array_and_init_[^]{0,120}?)const ret = new Response\(arg0, arg1\);/;

@@ -131,7 +131,7 @@ test("F-15 where the first node fails, the second is asked", async () => {
   }
 });
 
-test("S-191 a relayer that cannot pay for gas sells nothing", async () => {
+test("S-191 F-24 a relayer that cannot pay for gas sells nothing", async () => {
   await fund(chain.rpc, gate.relayer, 1n);
   const answer = await buy(url, key);
   assert.deepEqual([answer.status, (await answer.json()).error], [503, "facilitator_relayer_unavailable"]);
@@ -140,7 +140,7 @@ test("S-191 a relayer that cannot pay for gas sells nothing", async () => {
   assert.equal((await buy(url, key)).status, 200);
 });
 
-test("S-189 above the fee cap nothing is sold", async () => {
+test("S-189 F-22 above the fee cap nothing is sold", async () => {
   const capped = await startGate(config(origin, { ...embedded, maxFeePerGas: 1 }, ROUTES), { RPC_URL: node.url });
   try {
     const answer = await buy(`${capped.url}/paid`, key);
@@ -229,7 +229,7 @@ test("F-16 a send without an answer counts as sent", async () => {
   assert.deepEqual([node.sent.length, before - (await balance())], [1, PRICE]);
 });
 
-test("S-193 a transaction that reverts is a definite failure, and the bought answer stays", async () => {
+test("S-193 F-28 a transaction that reverts is a definite failure, and the bought answer stays", async () => {
   const poor = await freshPayer(PRICE);
   const account = privateKeyToAccount(poor).address;
   origin.answer = async (request, response) => {
@@ -247,7 +247,7 @@ test("S-193 a transaction that reverts is a definite failure, and the bought ans
   assert.ok(!(await answer.text()).includes("served"));
 });
 
-test("S-185 a receipt without the transfer's events is no payment", async () => {
+test("S-185 F-19 a receipt without the transfer's events is no payment", async () => {
   for (const keep of [() => false, (log) => log.topics.length === 3 && log.data !== "0x", (log) => log.data === "0x"]) {
     node.after = (replies, calls) =>
       replace(calls, replies, "eth_getTransactionReceipt", (reply) =>

@@ -139,11 +139,8 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
                 continue;
             }
             let text = fs::read_to_string(&path)?;
-            let holds = |id: &String| {
-                text.contains(&format!("\"{id} "))
-                    || text.contains(&format!("\"{id}\":"))
-                    || text.contains(&format!("`{id} "))
-            };
+            // Behind its number stands a title, or another number.
+            let holds = |id: &String| text.contains(&format!("{id} ")) || text.contains(&format!("\"{id}\":"));
             if plan.ids.is_empty() || plan.ids.iter().any(holds) {
                 found.push(path);
             }
