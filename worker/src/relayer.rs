@@ -45,19 +45,6 @@ pub(crate) async fn settle(env: &Env, network: &NetworkConfig, order: &Order, tr
     }
 }
 
-/// How the relayers of a network are doing; those that cannot be asked are left out.
-#[allow(dead_code, reason = "for the endpoints of those who run the gate")]
-pub(crate) async fn statuses(env: &Env, network: &NetworkConfig) -> Vec<Status> {
-    let mut known = Vec::new();
-    for (_, sender) in network.senders() {
-        let stub = object(env, &network.network, sender.relayer);
-        let promise = stub.and_then(|stub| stub.status(network.network.as_str(), &sender.relayer.to_string()).ok());
-        let Some(promise) = promise else { continue };
-        known.extend(answer(promise).await.and_then(|text| Status::read(&text).ok()));
-    }
-    known
-}
-
 fn object(env: &Env, network: &Network, relayer: Address) -> Option<RelayerStub> {
     let namespace = env.durable_object("RELAYER").ok()?;
     let id = namespace.id_from_name(&[network.as_str(), &relayer.to_string()].join(":")).ok()?;
