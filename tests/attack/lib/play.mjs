@@ -23,7 +23,7 @@ const ROUTES = ["after", "before", "optimistic"].flatMap((policy) =>
 /** Gates that settle themselves send one transaction after another; several have several accounts. */
 const EMBEDDED = 4;
 /** How many cases one gate is given at once, and how long one may take, in seconds. */
-const AT_ONCE = { embedded: 32, remote: 160, alone: 96 };
+const AT_ONCE = { embedded: 32, remote: 240, alone: 96 };
 const PATIENCE = Number(process.env.X402_PATIENCE ?? 240);
 
 /**
@@ -92,7 +92,13 @@ function endOf({ status, content, code }) {
 /** Ends when it has taken too long. */
 const late = (of) => new Promise((resolve) => AbortSignal.timeout(of * 1000).addEventListener("abort", resolve));
 
-let finality = Promise.resolve();
+let finality;
+
+/** Makes what the chain says now final; once in a while is enough for all. */
+function mature() {
+  if (!finality || Date.now() > finality.at + 5000) finality = { at: Date.now(), done: finalise() };
+  return finality.done;
+}
 
 /** Presents the same payment until it is answered for good. */
 async function insist(one, gate) {
@@ -105,7 +111,7 @@ async function insist(one, gate) {
     one.end = endOf(answer);
     if (one.end) return;
     // Its time is over: what the chain says now it says for good.
-    if (one.expires && seconds() > one.until + 1) await (finality = finality.then(finalise));
+    if (one.expires && seconds() > one.until + 1) await mature();
   }
   one.end = "open";
 }

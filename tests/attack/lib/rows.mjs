@@ -6,6 +6,8 @@
 //   abandoned  502: nothing moved and nothing will
 //   refused    402: nothing moved and nothing will
 //   unpaid     served in advance, as the policy allows, and nothing moved
+import { receiptOf } from "../../support/chain.mjs";
+import { chain } from "../../workerd/lib/gate.mjs";
 import { afterwards, LIES_AFTER, LIES_BEFORE, ORIGIN, WIRE } from "./faults.mjs";
 
 const POLICIES = ["after", "before", "optimistic"];
@@ -96,9 +98,13 @@ function* ofEmbeddedSettlement() {
     yield* spread(["embedded"], () => ({ step: "send", fault: `${name}, after it acted`, ids: ["F-16"], plan: { send: afterwards(act) }, ends: ["paid"] }));
     yield* spread(["embedded"], () => ({ step: "receipt", fault: name, ids: ["F-18"], plan: { receipt: act }, ends: ["paid"] }));
   }
-  // Whatever a node says of a transaction that it has taken, the transaction counts and no second one is made.
+  // Whatever a node says of a transaction that is mined, the transaction counts and no second one is made.
   for (const message of ["already known", "nonce too low", "replacement transaction underpriced"]) {
-    const act = afterwards((_response, _right) => rpcError(message)());
+    const act = async (_response, right, one) => {
+      await right();
+      await receiptOf(chain.rpc, [...one.transactions].at(-1));
+      return rpcError(message)();
+    };
     yield* spread(["embedded"], () => ({ step: "send", fault: `"${message}", after it acted`, ids: ["F-17"], plan: { send: act }, ends: ["paid"] }));
   }
   yield* spread(["embedded"], () => ({ step: "send", fault: '"txpool is full"', ids: ["F-15"], turnedAway: true, plan: { send: rpcError("txpool is full") }, ends: ["paid"] }));
