@@ -90,6 +90,7 @@ codes! {
     InvalidPaymentResponse "invalid_payment_response" "the settlement response cannot be read"
     InvalidX402Version "invalid_x402_version" "this x402 version is not spoken here"
     InvalidNetwork "invalid_network" "this network is not served here"
+    InsufficientFunds "insufficient_funds" "the payer does not hold enough of the asset"
     UnsupportedScheme "unsupported_scheme" "no part here speaks this scheme on this network"
     NoMatchingRequirements "No matching payment requirements" "the payment does not match any offer of this resource"
     PaymentRequired "Payment required" "this resource is paid"

@@ -349,6 +349,9 @@ fn another_facilitator_s_success_needs_evidence() {
         judge_settle(&checked.transfer(), response)
     };
     // What a payment that moved can cause too is no failure.
+    assert!(
+        matches!(failed("insufficient_funds"), Settlement::Failed(error, _) if error.code() == Code::InsufficientFunds)
+    );
     for perhaps in ["settlement_pending", "invalid_exact_evm_nonce_already_used", "made up"] {
         assert_eq!(failed(perhaps), Settlement::Unknown(hash.clone()), "{perhaps}");
     }
