@@ -16,7 +16,7 @@ use x402_core::facilitator::embedded::{self, Standing};
 use x402_core::facilitator::evidence::Stands;
 use x402_core::facilitator::order::{self, Order};
 use x402_core::facilitator::remote::{self, Verdict};
-use x402_core::facilitator::{Checked, Settlement};
+use x402_core::facilitator::{Checked, Settlement, Transfer};
 use x402_core::server::config::{Facilitator, NetworkConfig, RemoteFacilitator};
 use x402_core::server::gate::{Gate, Sale};
 use x402_core::transport::http::MAX_BODY;
@@ -62,27 +62,40 @@ pub(crate) async fn verify(gate: &Gate, sale: &Sale<'_>) -> Result<Bill, Error> 
             let message = gate.facilitator_request(sale)?;
             let order = Order::new(&sale.network.network, &sale.checked, sale.checked.call(), None);
             let mut fault = Error::from(Code::GateFacilitatorUnavailable);
-            for other in list {
-                if !breaker(other, |breaker| breaker.admits(js::now())) {
-                    continue;
-                }
-                let verdict = match ask(other, "/verify", &message, PATIENCE_VERIFY).await {
-                    Ok(reply) => remote::verified(&transfer, borrow(reply.as_ref())),
-                    Err(error) => Verdict::Fault(error),
-                };
-                breaker(other, |breaker| breaker.heard(verdict.is_word(), js::now()));
-                match verdict {
-                    Verdict::Valid => {
-                        let by = By::Remote { url: other.url.clone(), message };
-                        return Ok(Bill { transfer, order, by });
+            // To leave one alone is for those who can ask another: where nobody is left, all are asked.
+            let mut asked = false;
+            for last in [false, true] {
+                for other in list {
+                    if !last && !breaker(other, |breaker| breaker.admits(js::now())) {
+                        continue;
                     }
-                    Verdict::Invalid(error) => return Err(error),
-                    Verdict::Fault(error) => fault = error,
+                    asked = true;
+                    match word_of(other, &transfer, &message).await {
+                        Verdict::Valid => {
+                            let by = By::Remote { url: other.url.clone(), message };
+                            return Ok(Bill { transfer, order, by });
+                        }
+                        Verdict::Invalid(error) => return Err(error),
+                        Verdict::Fault(error) => fault = error,
+                    }
+                }
+                if asked {
+                    break;
                 }
             }
             Err(fault)
         }
     }
+}
+
+/// What another facilitator makes of a payment.
+async fn word_of(other: &RemoteFacilitator, transfer: &Transfer, message: &str) -> Verdict {
+    let verdict = match ask(other, "/verify", message, PATIENCE_VERIFY).await {
+        Ok(reply) => remote::verified(transfer, borrow(reply.as_ref())),
+        Err(error) => Verdict::Fault(error),
+    };
+    breaker(other, |breaker| breaker.heard(verdict.is_word(), js::now()));
+    verdict
 }
 
 /// Settles a bill where it was verified. Whatever happens, nobody else is asked: the payment may be on its way.
