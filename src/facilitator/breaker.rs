@@ -1,5 +1,6 @@
 //! Which facilitators are asked to verify: one that failed several times in a row is left alone for a while, so that not
-//! every payment waits for it first. Where no other is left it is asked all the same. A settlement is none of its business: that goes to whoever verified.
+//! every payment waits for it first. Where no other is left it is asked all the same. A settlement is none of its
+//! business: that goes to whoever verified.
 //!
 //! ```text
 //! closed ─ faults in a row ─► open ─ its time is over ─► one trial ─ a word ─► closed
