@@ -1,8 +1,7 @@
 // The hostile battery: whatever fails, hangs, lies, leaves or is killed at whichever step of a paid request, for every
 // settle policy, for a facilitator of our own and for others. Each case is a row of lib/rows.mjs; lib/judge.mjs holds it
-// to the promises. X402_ROWS
-// picks rows by words of their names, a+b for both and !a for those without it;
-// X402_IDS those of some numbers.
+// to the promises. Leases and alarms take their time, so it is `cargo xtask attack` that runs it and not every test run.
+// X402_ROWS picks rows by words of their names, a+b for both and !a for those without it; X402_IDS those of some numbers.
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { before, test } from "node:test";
