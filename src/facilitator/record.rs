@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
 use crate::evm::reads::{Answer, Block, Read};
@@ -158,13 +158,7 @@ impl Record {
     /// # Errors
     /// `facilitator_relayer_unavailable` for a format of another version: it is not for this code to judge.
     pub fn read(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        const CODE: Code = Code::FacilitatorRelayerUnavailable;
-        let Format { format } = json::read(text, CODE)?;
-        if format == FORMAT { json::read(text, CODE) } else { Err(Error::new(CODE, "kept by another version")) }
+        json::read_kept(text, FORMAT, Code::FacilitatorRelayerUnavailable)
     }
 
     /// Writes what is kept.

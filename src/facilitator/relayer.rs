@@ -56,16 +56,8 @@ impl Account {
     /// # Errors
     /// `facilitator_relayer_unavailable` for a format of another version.
     pub fn read(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        const CODE: Code = Code::FacilitatorRelayerUnavailable;
-        let Format { format } = json::read(text, CODE)?;
-        if format != FORMAT {
-            return Err(Error::new(CODE, "kept by another version"));
-        }
-        let Kept { next_nonce, balance, asked, runway, .. } = json::read(text, CODE)?;
+        let Kept { next_nonce, balance, asked, runway, .. } =
+            json::read_kept(text, FORMAT, Code::FacilitatorRelayerUnavailable)?;
         Ok(Self { next_nonce, balance, asked, runway })
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::ledger::event::{Entry, RequestHash, proof};
 use crate::types::amount::Amount;
 use crate::types::facilitator::SettleResponse;
@@ -123,8 +123,7 @@ pub enum Money {
 }
 
 /// A record in one word, as the operator sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// The payment is being verified.
     Claimed,
@@ -192,13 +191,7 @@ impl Record {
     /// `ledger_format` for what another version wrote, or nobody: it is not for this code to judge, and no reason to
     /// take the authorization for a new one.
     pub fn read(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        const CODE: Code = Code::LedgerFormat;
-        let Format { format } = json::read(text, CODE)?;
-        if format == FORMAT { json::read(text, CODE) } else { Err(Error::new(CODE, "written by another version")) }
+        json::read_kept(text, FORMAT, Code::LedgerFormat)
     }
 
     /// Writes what is kept.

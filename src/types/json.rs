@@ -125,6 +125,19 @@ pub fn read<T: DeserializeOwned>(text: &str, code: Code) -> Result<T> {
     typed::whole(text).map_err(|(fault, at)| malformed(code, text, &fault, at))
 }
 
+/// Reads what some version of this code has kept, if it is of this `format`: another one's is not for this code to judge.
+///
+/// # Errors
+/// `code`, for another format too.
+pub fn read_kept<T: DeserializeOwned>(text: &str, format: u32, code: Code) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Kept {
+        format: u32,
+    }
+    let kept: Kept = read(text, code)?;
+    if kept.format == format { read(text, code) } else { Err(Error::new(code, "written by another version")) }
+}
+
 /// Writes a document of ours whose type derives its writing.
 pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
     // Only maps with keys that are not strings and failing `Serialize`s can fail here; this crate has neither.
