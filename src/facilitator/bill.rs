@@ -1,6 +1,6 @@
 //! A payment to be settled, as it is kept until it has: how it is settled, and how the chain is asked what became of it.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
@@ -88,9 +88,4 @@ impl Bill {
             Settlement::Unknown(claimed.transaction.clone())
         })
     }
-}
-
-/// The key a book keeps a payment under: its network and its identity there.
-pub fn key(order: &Order) -> String {
-    [order.network.to_string().as_str(), ":", &order.identity].concat()
 }

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::evm::keccak::{keccak256, keccak256_all};
 use crate::facilitator::Settlement;
 use crate::facilitator::bill::Bill;
+use crate::facilitator::order;
 use crate::ledger::event::{Event, Policy, RequestHash};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::record::State;
@@ -39,8 +40,6 @@ const PATIENCE: u64 = 90;
 pub struct Claim {
     /// What the payment is kept under: its network, asset, payer and nonce.
     pub key: String,
-    /// Whose exposure counts: the payer, with the network and the asset.
-    pub account: String,
     /// The request.
     pub request: RequestHash,
     /// Whether it may be sent to the origin again.
@@ -179,9 +178,14 @@ impl Claim {
         if self.late { now.max(self.expires) } else { now }
     }
 
+    /// Whose exposure counts: the payer, with the network and the asset.
+    pub fn account(&self) -> &str {
+        self.key.rsplit_once(':').map_or("", |(account, _)| account)
+    }
+
     /// Whose book it is: the payer's address.
     pub fn payer(&self) -> &str {
-        self.account.rsplit(':').next().unwrap_or_default()
+        self.account().rsplit(':').next().unwrap_or_default()
     }
 
     /// Which payment this claim is about, when a purchase of its name was begun with another one, for that request, and
@@ -280,12 +284,9 @@ impl Gate {
     /// What a request brings to its book.
     pub fn claim(&self, sale: &Sale<'_>, method: &str, url: &str, body: &[u8]) -> Claim {
         let network = &sale.network.network;
-        let of = sale.checked.identity();
-        let account = [network.as_str(), ":", &of.asset.to_string(), ":", &of.payer.to_string()].concat();
         let bound = |bounds: &[(_, Amount)]| bounds.iter().find(|(on, _)| on == network).map(|(_, bound)| *bound);
         Claim {
-            key: [&account, ":", &crate::evm::hex::encode(&of.nonce)].concat(),
-            account,
+            key: [network.as_str(), ":", &order::identity(&sale.checked)].concat(),
             request: request_hash(method, url, body),
             repeatable: matches!(method, "GET" | "HEAD"),
             rule: match &sale.listing.settle {

@@ -145,9 +145,9 @@ pub(crate) async fn take_claim(
             return Ok(Handed { said, body: None, due: None, passing: false });
         }
     };
-    let exposed = if claim.counts() { desk.shelf.exposed(&claim.account)? } else { Amount::ZERO };
+    let exposed = if claim.counts() { desk.shelf.exposed(claim.account())? } else { Amount::ZERO };
     let now = js::now();
-    let begun = desk.step_at(key, &claim.event(exposed), Some(&claim.account), None, claim.time(now))?;
+    let begun = desk.step_at(key, &claim.event(exposed), Some(claim.account()), None, claim.time(now))?;
     let mut handed = Handed::of(begun);
     if let (Some(name), Some(_)) = (&claim.name, handed.due) {
         desk.shelf.name(claim.payer(), name, key, &claim.request)?;
