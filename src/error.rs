@@ -149,6 +149,8 @@ codes! {
     PayerWalletFailed "payer_wallet_failed" "the wallet could not sign"
     PayerWalletMismatch "payer_wallet_mismatch" "the wallet's signature is not its own for what was asked"
     PayerNoRandomness "payer_no_randomness" "no secure randomness is available"
+    PayerKeystore "payer_invalid_keystore" "the keystore cannot be read"
+    PayerPassword "payer_wrong_password" "the password does not open the keystore"
     PayerConfig "payer_invalid_options" "the payer's options are not valid"
     PayerInternal "payer_internal" "the payer's module failed, or what was called had been freed"
     PayerNotLoaded "payer_not_loaded" "the payer's module is not loaded yet: await init() first"
