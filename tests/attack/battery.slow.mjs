@@ -58,6 +58,7 @@ const PROMISES = {
   "F-34": "an origin that hangs up is not charged for",
   "F-35": "what is no success is delivered and not charged",
   "F-36": "an origin that takes its time is streamed, or given up",
+  "F-41": "what is cut when its client leaves comes to its end by its lease",
   "F-39": "a process that is killed at any step leaves nothing half done",
 };
 
