@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use x402_core::error::Code;
+use x402_core::ledger::event::Event;
 use x402_core::server::answers::status_of;
+use x402_core::server::book::{Claim, Rule};
 use x402_core::server::gate::{Answer, Endpoint, Facts, Gate, Step};
 use x402_core::transport::http;
+use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
 use x402_core::types::required::{PaymentRequired, Version};
 
@@ -298,4 +301,24 @@ fn no_reason_opens_the_gate() {
         assert_eq!(Code::parse(code.as_str()), Some(*code), "{code} is spelled twice");
     }
     assert_eq!(Gate::misconfigured().status, 500);
+}
+
+#[test]
+fn f39_only_what_may_be_sent_twice_goes_from_its_verification_straight_to_the_origin() {
+    let gate = gate(&config());
+    let payment = header(&payment(&requirements()));
+    let facts = Facts { payment_signature: Some(&payment), ..get("/api/paid") };
+    let Step::Pay(sale) = gate.admit(&facts, NOW) else { panic!("should be sold") };
+    for (method, rule, expected) in [
+        ("GET", Rule::After, true),
+        ("HEAD", Rule::Optimistic(Amount::ZERO), true),
+        ("GET", Rule::Before, false),
+        ("POST", Rule::After, false),
+        ("POST", Rule::Optimistic(Amount::ZERO), false),
+        ("POST", Rule::Before, false),
+    ] {
+        let claim = Claim { rule, ..gate.claim(&sale, method, "https://origin.test/api/paid", b"") };
+        let Event::Claim { straight, .. } = claim.event(Amount::ZERO) else { panic!("it is a claim") };
+        assert_eq!(straight, expected, "{method} {rule:?}");
+    }
 }

@@ -135,7 +135,7 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
         let folder = root().join(folder);
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
-            if ![".test.mjs", ".slow.mjs"].iter().any(|end| path.to_string_lossy().ends_with(end)) {
+            if !path.to_string_lossy().ends_with(".test.mjs") {
                 continue;
             }
             let text = fs::read_to_string(&path)?;

@@ -7,6 +7,8 @@ import { text } from "node:stream/consumers";
 /** Starts a server; it ends with `stop()`, whatever its clients still wait for. */
 async function listen(handler) {
   const server = createServer(handler);
+  // An idle connection that is closed just when it is used again would be a fault that nobody had in mind.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const stop = async () => {
