@@ -15,6 +15,7 @@ mod pricing;
 mod relaying;
 mod schedules;
 mod simulator;
+mod standing;
 mod support;
 mod transport;
 mod values;
