@@ -10,7 +10,7 @@ import { keccak256 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
 import { balanceOf, rpc } from "../support/chain.mjs";
-import { chain, config, embedded, freshKey, freshPayer, freshRelayer, remote, startGate } from "./lib/gate.mjs";
+import { chain, config, embedded, freshKey, freshPayer, freshRelayer, remote, startGate, until } from "./lib/gate.mjs";
 import { buy, challenge, decode, payment, present } from "./lib/pay.mjs";
 import { startFacilitator, startNode, startOrigin } from "./lib/servers.mjs";
 
@@ -25,14 +25,6 @@ after(() => origin?.stop());
 
 const isSend = (calls) => calls.some(({ method }) => method === "eth_sendRawTransaction");
 const receiptOf = (hash) => rpc(chain.rpc, "eth_getTransactionReceipt", [hash]);
-
-/** Looks until a condition holds; the suite's own limit ends what never does. */
-async function until(condition) {
-  for (;;) {
-    const found = await condition();
-    if (found) return found;
-  }
-}
 
 /** These two wait for the gate's own clocks. */
 test("what waits for time", { concurrency: true }, async (t) => {
@@ -235,10 +227,7 @@ test("S-320 F-40 a module that breaks in a task serves none of its neighbours, a
     facilitator.say["/verify"] = (body, _, response) => void held.push(() => response.end(JSON.stringify(verify(body))));
     const neighbours = await Promise.all(Array.from({ length: 5 }, () => payment(required, key)));
     const waiting = neighbours.map((paid) => present(url, paid));
-    await until(async () => {
-      await (await fetch(url)).arrayBuffer();
-      return held.length === neighbours.length;
-    });
+    await until(() => held.length === neighbours.length);
     facilitator.say["/verify"] = verify;
     origin.answer = (_, response) => response.writeHead(200, { "x-break": "1" }).end("secret");
     const breaks = await buy(url, key);
