@@ -277,6 +277,23 @@ test("S-146 no answer to a paid path under another name is kept by a cache", asy
   assert.equal(origin.seen.length, 0);
 });
 
+test("S-146 where what no rule names is free, nothing is free below a sold path", async () => {
+  const routes = [...ROUTES, { match: "GET /paid/terms", free: true }];
+  const open = await startGate(config(origin, remote(facilitator), routes, { default: "free" }));
+  try {
+    // An origin may read each of them as /paid with something behind it.
+    for (const path of ["/paid/a.css", "/paid/x.js?", "/paid/a/b", "/paid//a.css", "/paid%2Fa.css", "/paid;v/a.css", "/paid\\a.css", "/PAID/a.css", "/x/../paid/a.css"]) {
+      const answer = await raw(open.url, [`GET ${path} HTTP/1.1`]);
+      assert.deepEqual([answer.status, JSON.parse(answer.body).error, answer.headers.get("cache-control")], [404, "gate_ambiguous_path", "no-store"], path);
+    }
+    assert.equal(origin.seen.length, 0);
+    // What a rule names is as it is named, and what is beside a sold path is free.
+    for (const path of ["/paid/terms", "/paids", "/a.css"]) assert.equal(await (await fetch(open.url + path)).text(), `served ${path}`);
+  } finally {
+    await open.stop();
+  }
+});
+
 test("S-148 what others say in their errors stays inside", async () => {
   const canary = "https://rpc.test/key-canary";
   const fails = { success: false, errorReason: canary, errorMessage: canary, transaction: "", network: chain.network };

@@ -81,6 +81,38 @@ test("a paid request tells its origin so, in words that the verifier and a JOSE 
   await assert.rejects(verifyPaymentContext(context(), { ...options, audience: `${PUBLIC}/other` }), { code: "origin_context_audience" });
 });
 
+test("S-016 an origin that wants the gate's word serves nobody who comes past the gate", async () => {
+  const options = { jwks: jwks(), issuer: PUBLIC };
+  origin.answer = async (request, response) => {
+    const audience = PUBLIC + new URL(request.url, PUBLIC).pathname;
+    const said = await verifyPaymentContext(request.headers["payment-context"], { ...options, audience }).catch(({ code }) => code);
+    if (typeof said === "string") response.writeHead(403).end(said);
+    else response.end("content");
+  };
+  assert.equal(await (await buy(`${gate.url}/paid`, KEY)).text(), "content");
+  const good = context();
+  const direct = async (path, headers = {}) => {
+    const answer = await fetch(origin.url + path, { headers: { ...headers, "x-forwarded-host": "gate.test", "x-gate-verified": "1" } });
+    return [answer.status, await answer.text()];
+  };
+  assert.deepEqual(await direct("/paid"), [403, "origin_context_missing"]);
+  assert.deepEqual(await direct("/under/x", { "payment-context": good }), [403, "origin_context_audience"], "of another resource");
+  const [head, claims, signature] = good.split(".");
+  const bent = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(claims, "base64url")), exp: 2 ** 40 })).toString("base64url");
+  for (const forged of [`${head}.${bent}.${signature}`, `${head}.${claims}.${Buffer.alloc(64).toString("base64url")}`]) {
+    assert.deepEqual(await direct("/paid", { "payment-context": forged }), [403, "origin_context_signature"]);
+  }
+  for (const nothing of ["e30.e30.", `${head}.${claims}.`]) assert.equal((await direct("/paid", { "payment-context": nothing }))[0], 403);
+  // The word of another gate, signed as well as this one's.
+  const other = await startGate(config(origin, remote(facilitator), ROUTES, CONTEXT), { ORIGIN_KEY: randomBytes(32).toString("hex") });
+  try {
+    const refused = await buy(`${other.url}/paid`, KEY);
+    assert.deepEqual([refused.status, await refused.text(), refused.headers.get("payment-response")], [403, "origin_context_signature", null]);
+  } finally {
+    await other.stop();
+  }
+});
+
 test("what is paid for is the path that the origin is asked for", async () => {
   await buy(`${gate.url}/under/%7Ea/b%2Fc/é`, KEY);
   const [{ url }] = origin.seen;

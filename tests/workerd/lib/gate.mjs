@@ -39,8 +39,8 @@ export function config(origin, network, routes, more = {}) {
   };
 }
 
-/** A network that the gate settles on itself. The world's chain makes a block when somebody sends something. */
-export const embedded = { rpc: ["secret:RPC_URL"], facilitator: "embedded", relayer: "secret:RELAYER_KEY", maxBlockAge: 86_400 };
+/** A network that the gate settles on itself. */
+export const embedded = { rpc: ["secret:RPC_URL"], facilitator: "embedded", relayer: "secret:RELAYER_KEY" };
 
 /** A network that others settle on. */
 export const remote = (...facilitators) => ({ facilitator: facilitators.map(({ url }) => ({ url })) });
