@@ -181,6 +181,37 @@ test("an origin that asks for another amount is at fault: nothing is charged, no
   assert.deepEqual([post.answer.status, JSON.parse(post.text).error, post.settled], [502, "ledger_abandoned", 0]);
 });
 
+test("S-122 no word of an origin moves more than the price, or less, and none of it reaches the client", async () => {
+  const words = ["200%", "-1", "$1e9", "abc", "10001", "9999.5", "1e4", " ", "0x2710", String(2n ** 256n)];
+  const forms = words.flatMap((word) => [JSON.stringify({ amount: word }), word]).concat('{"amount":1e4}', "[]", '{"amount":"0","amount":"10000"}', `{"amount":"${"9".repeat(30_000)}"}`);
+  for (const said of forms) {
+    const { answer, text, settled } = await buys("/paid", said);
+    assert.deepEqual([answer.status, JSON.parse(text).error, settled], [502, "gate_origin_failed", 0], said.slice(0, 40));
+  }
+  // The reference's header for it is nobody's here: what was signed is the price, and that is what settles.
+  for (const said of [...words.map((amount) => JSON.stringify({ amount })), "x".repeat(30_000)]) {
+    facilitator.asked.length = 0;
+    origin.answer = (_, response) => response.writeHead(200, { "settlement-overrides": said }).end("content");
+    const answer = await buy(`${gate.url}/paid`, freshKey());
+    assert.deepEqual([answer.status, answer.headers.get("settlement-overrides")], [200, null]);
+    assert.deepEqual(facilitator.asked.map(({ body }) => body.paymentRequirements.amount), ["10000", "10000"]);
+  }
+});
+
+test("S-160 a success that tells of an error is charged, unless its origin says that it is not", async () => {
+  const answers = { "/paid": 1, "/before": 1 };
+  for (const [path, settled] of Object.entries(answers)) {
+    facilitator.asked.length = 0;
+    origin.answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"error":"sorry"}');
+    const answer = await buy(gate.url + path, freshKey());
+    assert.deepEqual([answer.status, await answer.json(), facilitator.count("/settle")], [200, { error: "sorry" }, settled], path);
+  }
+  facilitator.asked.length = 0;
+  origin.answer = (_, response) => response.writeHead(200, { "payment-settlement": '{"amount":"0"}' }).end('{"error":"sorry"}');
+  const free = await buy(`${gate.url}/paid`, freshKey());
+  assert.deepEqual([free.status, free.headers.get("payment-response"), facilitator.count("/settle")], [200, null, 0]);
+});
+
 test("what settled before the origin was asked has settled: its word changes nothing, and its owner hears of it", async () => {
   const before = gate.log().split("gate_origin_settlement").length;
   for (const said of ['{"amount":"0"}', '{"amount":"1"}', "half"]) {

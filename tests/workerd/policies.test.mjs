@@ -106,7 +106,7 @@ test("an answer that is too large to keep is fetched again where that is safe, a
   assert.deepEqual([origin.seen.length, facilitator.settlements(posted)], [3, 1]);
 });
 
-test("I2 an answer that breaks off before it is whole is not charged", async () => {
+test("S-153 I2 an answer that breaks off before it is whole is not charged", async () => {
   origin.answer = (_, response) => {
     response.writeHead(200, { "content-length": 100 });
     response.write("half");
@@ -115,6 +115,31 @@ test("I2 an answer that breaks off before it is whole is not charged", async () 
   const paid = await pay("/after", freshKey());
   const answer = await present(at("/after"), paid);
   assert.deepEqual([answer.status, facilitator.settlements(paid)], [502, 0]);
+});
+
+test("S-153 an answer that breaks off after the payment settled breaks off here too, and is not taken for the whole", async () => {
+  origin.answer = (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write("data: first\n\n", () => response.destroy());
+  };
+  // The payment has settled: the client gets its receipt, what there was, and no clean end.
+  const paid = await pay("/before", freshKey());
+  const answer = await present(at("/before"), paid);
+  assert.deepEqual([answer.status, receipt(answer).success], [200, true]);
+  await assert.rejects(answer.text());
+  // What is short enough to be kept is read as a whole first: then the answer says that it is paid and still owed.
+  origin.answer = (_, response) => {
+    response.writeHead(200, { "content-length": 100 });
+    response.write("half", () => response.destroy());
+  };
+  const owed = await pay("/before", freshKey());
+  const broken = await present(at("/before"), owed);
+  assert.deepEqual([broken.status, (await broken.json()).error, receipt(broken).success], [502, "ledger_owed", true]);
+  origin.answer = undefined;
+  for (const one of [paid, owed]) {
+    const again = await present(at("/before"), one);
+    assert.deepEqual([again.status, await again.text(), facilitator.settlements(one)], [200, "served /before", 1]);
+  }
 });
 
 for (const path of ["/before", "/later"]) {
