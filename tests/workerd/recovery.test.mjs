@@ -205,7 +205,7 @@ async function withBroken(change, part) {
   }
 }
 
-test("S-320 F-40 a module that breaks in a call answers 500 and is replaced before the next", async () => {
+test("S-320 S-321 F-40 a module that breaks in a call answers 500 and is replaced before the next", async () => {
   // An id is drawn for each request that waits for somebody; the third breaks.
   const change = breaking("const ret = arg1.randomUUID();", `if ((globalThis.drawn = (globalThis.drawn ?? 0) + 1) === 3) { ${TRAP} }`);
   await withBroken(change, async (url, facilitator) => {
