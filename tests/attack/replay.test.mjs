@@ -1,7 +1,6 @@
 // A payment that comes again: elsewhere, changed, after a failure, beside itself, and what happens to its money meanwhile.
 // The chain is real; the facilitator of the second gate does as each case says.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 import { encodeFunctionData, parseAbi } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -305,13 +304,6 @@ test("S-148 what others say in their errors stays inside", async () => {
     assert.ok(answer.status >= 400 && !said.includes("canary"), said);
   }
   assert.ok(!others.log().includes("canary"));
-});
-
-test("S-027 nothing in what is shipped lets a request pass when the gate fails", () => {
-  for (const file of ["index.mjs", "build/x402_gate.js", "wrangler.jsonc"]) {
-    const text = readFileSync(new URL(`../../worker/${file}`, import.meta.url), "utf8");
-    assert.ok(!/pass.?through|"fail_open"/i.test(text), file);
-  }
 });
 
 test("S-030 a price does not depend on what a client says of itself", async () => {

@@ -331,7 +331,7 @@ fn s019_s033_s037_s039_s040_payment_headers_are_read_strictly() {
 }
 
 #[test]
-fn s059_to_s070_other_terms_are_no_match() {
+fn s059_s061_s062_s064_s067_s069_s070_other_terms_are_no_match() {
     let gate = gate(&config());
     for (pointer, value) in [
         ("/amount", json!("1")),

@@ -72,7 +72,7 @@ fn s064_s065_s090_s102_signatures_of_anything_else_are_refused() {
         payment["accepted"] = requirements();
         assert_eq!(refused(&payment), Code::ExactEvmSignature, "{pointer}");
     }
-    // S-090, S-100: lengths, and a wallet that is not deployed.
+    // S-090: lengths, and a wallet that is not deployed.
     for (signature, code) in [
         ("0x".to_string(), Code::ExactEvmSignature),
         (format!("0x{}", "11".repeat(130)), Code::ExactEvmSignature),
@@ -328,7 +328,7 @@ fn the_relayer_counts_caps_and_refuses() {
 }
 
 #[test]
-fn another_facilitator_s_success_needs_evidence() {
+fn s163_s164_s166_another_facilitator_s_success_needs_evidence() {
     // S-163, S-164, S-166
     let checked = check(&payment(&requirements())).unwrap();
     let hash = hex::encode(&[1; 32]);
