@@ -113,6 +113,29 @@ test("S-016 an origin that wants the gate's word serves nobody who comes past th
   }
 });
 
+test("S-110 the gate's signature has one form, and no weak point makes another", async () => {
+  assert.equal((await buy(`${gate.url}/paid`, KEY)).status, 200);
+  const [head, claims, signature] = context().split(".");
+  const options = { jwks: jwks(), audience: `${PUBLIC}/paid` };
+  await verifyPaymentContext(context(), options);
+  const bytes = Buffer.from(signature, "base64url");
+  // RFC 8032, section 5.1: the order of the group, and s counts from 0 to it.
+  const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const number = (of) => BigInt(`0x${Buffer.from(of).reverse().toString("hex")}`);
+  const little = (value) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").reverse();
+  const s = number(bytes.subarray(32));
+  // Points of small order: the neutral one, in both spellings, and those of order 2, 4 and 8.
+  const points = ["0100000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000080", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "0000000000000000000000000000000000000000000000000000000000000000", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"];
+  const forged = [Buffer.concat([bytes.subarray(0, 32), little(s + L)]), Buffer.concat([bytes.subarray(0, 32), little(L - s)])];
+  for (const point of points) forged.push(Buffer.concat([Buffer.from(point, "hex"), bytes.subarray(32)]), Buffer.concat([Buffer.from(point, "hex"), Buffer.alloc(32)]));
+  for (const other of forged) {
+    await assert.rejects(verifyPaymentContext(`${head}.${claims}.${other.toString("base64url")}`, options), { code: "origin_context_signature" });
+  }
+  for (const length of [0, 63, 65, 128]) {
+    await assert.rejects(verifyPaymentContext(`${head}.${claims}.${Buffer.alloc(length, 1).toString("base64url")}`, options), ({ code }) => code.startsWith("origin_context_"));
+  }
+});
+
 test("what is paid for is the path that the origin is asked for", async () => {
   await buy(`${gate.url}/under/%7Ea/b%2Fc/é`, KEY);
   const [{ url }] = origin.seen;
