@@ -113,7 +113,7 @@ impl Handed {
     /// As the entry takes it.
     pub(crate) fn into_js(self) -> JsValue {
         let body = self.body.map_or(JsValue::UNDEFINED, |body| Uint8Array::from(body.as_slice()).into());
-        let due = self.due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into());
+        let due = js::seconds(self.due);
         let first = self.said.first.as_deref().map_or(JsValue::UNDEFINED, JsValue::from);
         Array::of5(&self.said.write().into(), &body, &due, &self.passing.into(), &first).into()
     }
@@ -215,10 +215,9 @@ pub(crate) async fn look_after(env: &Env, gate: &Gate, desk: &Desk) -> Result<Op
         desk.shelf.drop_answer(&key)?;
     }
     let due = desk.shelf.due(js::now())?;
-    let mut work: Vec<_> =
-        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, desk, key, record, *chore))).collect();
     // All at once: one that takes its time keeps nobody waiting.
-    let mut left: Vec<_> = work.iter_mut().collect();
+    let mut left: Vec<_> =
+        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, desk, key, record, *chore))).collect();
     std::future::poll_fn(|context| {
         left.retain_mut(|one| one.as_mut().poll(context).is_pending());
         if left.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

@@ -1,8 +1,8 @@
 //! Carries a request through the gate: the core says what is next, this does it.
 
 use js_sys::JsString;
-use js_sys::futures::future_to_promise;
-use wasm_bindgen::JsValue;
+use js_sys::futures::{JsFuture, future_to_promise};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
 use worker::Env;
 use x402_core::error::Code;
@@ -13,7 +13,7 @@ use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
 use crate::log::Trace;
-use crate::{api, http, ops, respond, sale};
+use crate::{api, js, ops, respond, sale};
 
 /// The header that names a paid request in its answer.
 const REQUEST_ID: &str = "x-request-id";
@@ -137,6 +137,7 @@ pub(crate) async fn ask_origin(
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
-    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, context, PATIENCE_BEGIN * 1000)
-        .await
+    let patience = PATIENCE_BEGIN * 1000;
+    let asked = js::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, context, patience);
+    JsFuture::from(asked).await.ok()?.dyn_into().ok()
 }

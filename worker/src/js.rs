@@ -91,3 +91,8 @@ pub(crate) fn milliseconds() -> u64 {
 pub(crate) fn now() -> UnixSeconds {
     UnixSeconds(milliseconds() / 1000)
 }
+
+/// A time in Unix seconds, or nothing, as JavaScript takes it.
+pub(crate) fn seconds(at: Option<u64>) -> JsValue {
+    at.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into())
+}

@@ -154,7 +154,7 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
 pub fn book_open(state: DurableObjectState, life: u32) -> Promise {
     future_to_promise(async move {
         let due = book::begin(&desk(state, life)).map_err(|error| thrown(&error))?;
-        Ok(due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into()))
+        Ok(js::seconds(due))
     })
 }
 
@@ -198,7 +198,7 @@ pub fn book_alarm(state: DurableObjectState, life: u32, env: Env) -> Promise {
         let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
         let desk = desk(state, life);
         let next = book::look_after(&env, gate, &desk).await.map_err(|error| thrown(&error))?;
-        Ok(next.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into()))
+        Ok(js::seconds(next))
     })
 }
 

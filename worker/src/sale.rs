@@ -46,7 +46,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
             Next::Verify(attempt) => match work.verify(attempt).await {
                 Ok(()) => {
                     let event = Event::Verified { attempt, present: !js::gone(&visit.request) };
-                    work.report(event, None, &JsValue::UNDEFINED).await
+                    work.tell(event).await
                 }
                 Err(answer) => return finish(&answer, trace),
             },
@@ -109,7 +109,7 @@ impl<'v> Work<'v> {
     async fn refuse(&mut self, attempt: u32, error: &Error) -> Answer {
         let event = Event::Refused { attempt, reason: error.code().as_str().into() };
         // If this is lost, the claim lapses by itself.
-        let _ = self.report(event, None, &JsValue::UNDEFINED).await;
+        let _ = self.tell(event).await;
         self.visit.gate.unverified(self.sale, error)
     }
 
@@ -118,32 +118,37 @@ impl<'v> Work<'v> {
         let failed = Event::OriginFailed { attempt, asked: true };
         let body = self.visit.request.body().map_or(JsValue::UNDEFINED, |_| self.body.clone().into());
         let Ok(context) = context::of(self.visit, self.sale, &self.claim.key).await else {
-            return self.report(Event::OriginFailed { attempt, asked: false }, None, &JsValue::UNDEFINED).await;
+            return self.tell(Event::OriginFailed { attempt, asked: false }).await;
         };
         let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, context.as_deref()).await else {
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+            return self.tell(failed).await;
         };
         let status = answer.status();
         let charge = context::charge(self.visit, self.sale, &answer);
         if charge == Charge::Fault {
             respond::discard(&answer);
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+            return self.tell(failed).await;
         }
         let charged = charge == Charge::Price;
         if !charged {
             self.origin = Some(answer);
             let event = Event::Answered { attempt, status, charged, kept: false, present: true };
-            return self.report(event, None, &JsValue::UNDEFINED).await;
+            return self.tell(event).await;
         }
         let limit = usize::try_from(self.visit.gate.config().ledger.keep_bytes).unwrap_or(usize::MAX);
         let Some(Collected { kept, answer }) = http::collect(&answer, limit, PATIENCE_BODY * 1000).await else {
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+            return self.tell(failed).await;
         };
         let present = !js::gone(&self.visit.request);
         let event = Event::Answered { attempt, status, charged, kept: kept.is_some(), present };
         let head = kept.is_some().then(|| Head { status, headers: respond::headers_of_origin(&answer) });
         self.origin = Some(answer);
         self.report(event, head, &kept.map_or(JsValue::UNDEFINED, JsValue::from)).await
+    }
+
+    /// Reports what has no body.
+    async fn tell(&mut self, event: Event) -> Option<Word> {
+        self.report(event, None, &JsValue::UNDEFINED).await
     }
 
     async fn report(&mut self, event: Event, head: Option<Head>, body: &JsValue) -> Option<Word> {

@@ -88,7 +88,7 @@ impl Shelf {
         rows.first().map(|row| text(row, 0).map(String::from)).transpose()
     }
 
-    /// Keeps what a record has become, and how it is settled where that is new; answers when it wants to be looked after.
+    /// Keeps what a record has become, and how it is settled where that is new: it never changes. Answers when it wants to be looked after.
     pub(crate) fn keep(&self, key: &str, account: &str, record: &Record, bill: Option<&Bill>) -> Result<u64> {
         let query = "INSERT INTO records (key, account, due, state, exposure, body, bill) VALUES (?, ?, ?, ?, ?, ?, ?) \
             ON CONFLICT (key) DO UPDATE SET due = excluded.due, state = excluded.state, exposure = excluded.exposure, \
