@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectSecurely } from "node:tls";
 
 /** A key nobody else has. */
@@ -13,7 +12,7 @@ export async function until(condition) {
   for (;;) {
     const found = await condition();
     if (found) return found;
-    await turn();
+    await new Promise(setImmediate);
   }
 }
 
