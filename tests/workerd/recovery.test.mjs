@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { keccak256 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -27,12 +27,9 @@ const isSend = (calls) => calls.some(({ method }) => method === "eth_sendRawTran
 const receiptOf = (hash) => rpc(chain.rpc, "eth_getTransactionReceipt", [hash]);
 
 /** These two wait for the gate's own clocks. */
-test("what waits for time", { concurrency: true }, async (t) => {
-  const [pending, cut] = [
-    "S-172 S-188 F-21 a settlement nobody knows the outcome of is pending, is sent again, and its payer is served when it is known",
-    "S-131 a Worker that ends between writing down and sending sends after it starts again, once",
-  ];
-  await Promise.all([t.test(pending, unknownOutcome), t.test(cut, cutShort)]);
+describe("what waits for time", { concurrency: true }, () => {
+  test("S-172 S-188 F-21 a settlement nobody knows the outcome of is pending, is sent again, and its payer is served when it is known", unknownOutcome);
+  test("S-131 a Worker that ends between writing down and sending sends after it starts again, once", cutShort);
 });
 
 async function unknownOutcome() {

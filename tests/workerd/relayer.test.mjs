@@ -2,7 +2,7 @@
 // test says so. Most of it waits for the relayer's own clock, so everything waits side by side.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { keccak256, parseTransaction, recoverTransactionAddress } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -196,7 +196,7 @@ async function takenBack() {
   });
 }
 
-test("what waits for blocks", { concurrency: true, timeout: 55_000 }, async (t) => {
+describe("what waits for blocks", { concurrency: true, timeout: 55_000 }, () => {
   const parts = {
     "S-189 a transaction that no block takes is replaced under its nonce, and whichever is mined pays, once": replaced,
     "F-22 a replacement never offers more than the cap": capped,
@@ -206,7 +206,7 @@ test("what waits for blocks", { concurrency: true, timeout: 55_000 }, async (t) 
     "S-187 settled is as many blocks deep as the configuration says": confirmed,
     "F-20 a settlement that the chain takes back is sent again, to the byte": takenBack,
   };
-  await Promise.all(Object.entries(parts).map(([name, part]) => t.test(name, part)));
+  for (const [name, part] of Object.entries(parts)) test(name, part);
 });
 
 /** A gate whose entry also tells how a relayer is doing, as the endpoints of those who run a gate ask for it. */
