@@ -89,6 +89,9 @@ export default {
           text("authorization"),
           text("upgrade"),
           text("idempotency-key"),
+          text("cookie"),
+          text("payment-pass"),
+          text("accept")?.includes("text/html") ? crypto.randomUUID() : undefined,
         ),
       );
       if (!(answer instanceof Promise)) return answer;
@@ -249,6 +252,16 @@ export class Book extends DurableObject {
   /** Lists records for the operator; see `src/ledger_view.rs`. */
   list(ask) {
     return this.#call(() => gate.book_list(this.ctx, ask));
+  }
+
+  /** Whether a pass stands. */
+  stands(doubt) {
+    return this.#call(() => gate.book_stands(this.ctx, this.#life, doubt));
+  }
+
+  /** Revokes the passes of a payer or of a payment. */
+  revoke(subject) {
+    return this.#call(() => gate.book_revoke(this.ctx, subject));
   }
 
   /** Counts records for the operator. */

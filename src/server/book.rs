@@ -286,7 +286,7 @@ impl Gate {
         let network = &sale.network.network;
         let bound = |bounds: &[(_, Amount)]| bounds.iter().find(|(on, _)| on == network).map(|(_, bound)| *bound);
         Claim {
-            key: [network.as_str(), ":", &order::identity(&sale.checked)].concat(),
+            key: order::key(network, &sale.checked),
             request: request_hash(method, url, body),
             repeatable: matches!(method, "GET" | "HEAD"),
             rule: match &sale.listing.settle {

@@ -10,6 +10,7 @@ mod fuzzed;
 mod gating;
 mod ledger;
 mod operating;
+mod passes;
 mod paying;
 mod pricing;
 mod relaying;

@@ -57,13 +57,14 @@ const network = (more) => ({ networks: { "eip155:84532": { ...embedded, ...more 
 const others = (facilitator, more) => ({ networks: { "eip155:84532": { facilitator, ...more } } });
 
 test("the examples are valid, for the schema and for the gate", async () => {
-  const secrets = { RPC_BASE_SEPOLIA: "https://node.test" };
+  const secrets = { RPC_BASE_SEPOLIA: "https://node.test", PASS_KEY: "what passes are made with" };
   for (const name of ["gate.json", "gate.demo.json"]) {
     const text = await part(name);
     assert.ok(valid(JSON.parse(text)), `${name}: ${JSON.stringify(valid.errors)}`);
     const gate = await startGate(text, secrets);
-    assert.notEqual((await fetch(`${gate.url}/nothing`)).status, 500, `${name}: ${gate.log()}`);
+    const { status } = await fetch(`${gate.url}/nothing`);
     await gate.stop();
+    assert.notEqual(status, 500, `${name}: ${gate.log()}`);
   }
 });
 
@@ -93,6 +94,13 @@ test("what the schema takes, the gate takes", async () => {
     "settled behind, in atomic units": route({ price: { amount: "1" }, settle: { optimistic: { amount: "10" } } }),
     "a context for the origin": { originContext: { key: "secret:ORIGIN_KEY" } },
     "an operator": { admin: { token: "secret:FACILITATOR_TOKEN" } },
+    "a paywall": { paywall: { pass: { key: "secret:FACILITATOR_TOKEN" } } },
+    "every field of a paywall": {
+      paywall: {
+        pass: { key: "secret:FACILITATOR_TOKEN", seconds: 60, covers: "route" },
+        title: "A", text: "B", logo: "data:image/png;base64,AA==", accent: "#123", accentDark: "#123456", lang: "ar", dir: "rtl", words: { choose: "C" },
+      },
+    },
     "a path beside the gate's own": { routes: [{ match: "GET /.x402x", price: "$1" }, { match: "/.well-known/*", free: true }] },
   };
   for (const [what, change] of Object.entries(changes)) {
@@ -147,6 +155,12 @@ test("S-028 what the schema refuses, the gate refuses: every request gets one cl
     "another way to settle": { ...base, ...route({ price: "$1", settle: "never" }) },
     "settled behind without a bound": { ...base, ...route({ price: "$1", settle: "optimistic" }) },
     "a bound that is none": { ...base, ...route({ price: "$1", settle: { optimistic: 1 } }) },
+    "a paywall without passes": { ...base, paywall: {} },
+    "a key of passes in the open": { ...base, paywall: { pass: { key: "what passes are made with" } } },
+    "passes that end at once": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN", seconds: 1 } } },
+    "a logo from elsewhere": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, logo: "https://a.test/logo.png" } },
+    "a word that the page does not have": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, words: { other: "x" } } },
+    "an accent that is none": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, accent: "red" } },
     "a signing key in the open": { ...base, originContext: { key: "11".repeat(32) } },
     "a context without a key": { ...base, originContext: {} },
     "an operator's token in the open": { ...base, admin: { token: "a-token-in-the-open" } },

@@ -1,9 +1,14 @@
 // What the gate does outside of itself, each effect in one call: a subrequest made from Rust piece by piece crosses the
 // boundary some thirty times, which cost more than the signature's check. Nothing is decided here.
 
-/** Sets headers by names and values in turns. */
+/** Sets headers by names and values in turns: none where the value is empty, and cookies beside those there are. */
 function set(headers, pairs) {
-  for (let at = 0; at < pairs.length; at += 2) headers.set(pairs[at], pairs[at + 1]);
+  for (let at = 0; at < pairs.length; at += 2) {
+    const [name, value] = [pairs[at], pairs[at + 1]];
+    if (value === "") headers.delete(name);
+    else if (name === "set-cookie") headers.append(name, value);
+    else headers.set(name, value);
+  }
   return headers;
 }
 
@@ -95,13 +100,13 @@ export async function signWith(algorithm, key, text) {
 /**
  * Asks an origin for a URL with a request's method and headers but for those in `stripped`, and with a body: its own
  * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no
- * cache on the way may have it or keep it. The origin is told in `context` that it is paid, if it is told.
+ * cache on the way may have it or keep it.
  * @param {Fetcher | undefined} binding the origin's service, or none for one that the URL names
+ * @param {string[]} changed names and values in turn of headers that are sent in place of the request's own
  */
-export const askOrigin = (binding, url, request, bytes, stripped, paid, context, milliseconds) =>
+export const askOrigin = (binding, url, request, bytes, stripped, paid, changed, milliseconds) =>
   within(milliseconds, (signal) => {
-    const headers = without(stripped, request);
-    if (context) headers.set("payment-context", context);
+    const headers = set(without(stripped, request), changed);
     const { method } = request;
     const body = bytes ?? request.body;
     const init = { method, headers, body, redirect: "manual", signal };

@@ -7,7 +7,7 @@ use x402_core::error::{Code, Error};
 use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::event::Event;
 use x402_core::server::book::{Claim, Head, Next, PATIENCE_BODY, Report};
-use x402_core::server::context::Charge;
+use x402_core::server::context::{Charge, PAYMENT_CONTEXT};
 use x402_core::server::gate::{Answer, Sale};
 
 use crate::book::{self, Word};
@@ -120,7 +120,8 @@ impl<'v> Work<'v> {
         let Ok(context) = context::of(self.visit, self.sale, &self.claim.key).await else {
             return self.tell(Event::OriginFailed { attempt, asked: false }).await;
         };
-        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, context.as_deref()).await else {
+        let changed = context.map(|context| (PAYMENT_CONTEXT, context)).into_iter().collect();
+        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, changed).await else {
             return self.tell(failed).await;
         };
         let status = answer.status();
