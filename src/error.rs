@@ -93,6 +93,7 @@ codes! {
     InsufficientFunds "insufficient_funds" "the payer does not hold enough of the asset"
     UnsupportedScheme "unsupported_scheme" "no part here speaks this scheme on this network"
     NoMatchingRequirements "No matching payment requirements" "the payment does not match any offer of this resource"
+    ExtensionEchoMismatch "extension_echo_mismatch" "the payment changed what the server said of an extension"
     PaymentRequired "Payment required" "this resource is paid"
     SettlementPending "settlement_pending" "the outcome of the settlement is not known yet"
     UnexpectedVerifyError "unexpected_verify_error" "verification failed for a reason outside the payment"

@@ -19,6 +19,7 @@ use x402_core::types::time::UnixSeconds;
 
 use crate::boundary::{clock as own_clock, date, random};
 use crate::fault::{because, fault};
+use crate::key::forgetting;
 use crate::payer::PayerCore;
 
 /// How far a call has come.
@@ -120,8 +121,8 @@ impl Exchange {
     /// Signs with the payer's own key, as hex.
     pub fn sign(&self, payer: &PayerCore) -> Result<String, JsValue> {
         let key = payer.key.as_ref().ok_or_else(out_of_order)?;
-        let signature = key.sign(&self.intent()?.typed_data.digest());
-        Ok(hex::encode(&signature.to_bytes()))
+        let digest = self.intent()?.typed_data.digest();
+        Ok(forgetting(|| hex::encode(&key.sign(&digest).to_bytes())))
     }
 
     /// Puts the signature to the payment; answers with the header that carries it, as JSON.

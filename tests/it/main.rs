@@ -16,6 +16,7 @@ mod pricing;
 mod relaying;
 mod schedules;
 mod simulator;
+mod standing;
 mod support;
 mod transport;
 mod values;

@@ -5,7 +5,7 @@ mod optimistic;
 mod promises;
 
 use x402_core::error::Code;
-use x402_core::ledger::alarm::{Chore, KEEP, due};
+use x402_core::ledger::alarm::{Chore, KEEP, KEEP_REFUSED, due};
 use x402_core::ledger::event::{Event, Policy, RequestHash};
 use x402_core::ledger::log::{replay, states};
 use x402_core::ledger::outcome::Outcome;
