@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use wasm_bindgen::prelude::*;
+use x402_core::client::call::Call;
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
@@ -63,7 +64,7 @@ impl Exchange {
 
     /// What would be paid, and why or why not, as JSON.
     pub fn explain(&self, payer: &PayerCore, asked: &str, answered: &str) -> String {
-        explain(&self.required, &payer.policy, asked, answered).write()
+        explain(&self.required, &payer.policy, &Call::default(), asked, answered).write()
     }
 
     /// Chooses an offer; answers with the URL to pay at. `asked` is the URL of the call and `answered` the response's.
@@ -76,7 +77,7 @@ impl Exchange {
         redirected: bool,
         repeats: bool,
     ) -> Result<String, JsValue> {
-        let choice = choose(&self.required, &payer.policy, asked, answered).map_err(fault)?;
+        let choice = choose(&self.required, &payer.policy, &Call::default(), asked, answered).map_err(fault)?;
         let target = request::paid_url(method, asked, answered, redirected, repeats).map_err(fault)?;
         self.stage = Stage::Chosen(Box::new(choice), asked.into());
         Ok(target.into())

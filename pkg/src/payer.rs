@@ -29,6 +29,9 @@ impl PayerCore {
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &JsValue, secret: &JsValue, address: &JsValue) -> Result<PayerCore, JsValue> {
         let policy = Policy::read(&text(policy, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
+        if !policy.budgets.is_empty() || policy.pin_recipients {
+            return Err(because(Code::PayerConfig, "budgets and pinRecipients need a book, which is not kept yet"));
+        }
         let key = if secret.is_undefined() { None } else { Some(key::secret(secret)?) };
         let account = match &key {
             Some(key) => Some(key.address()),

@@ -1,9 +1,11 @@
 //! A payment that is about to be made: the quote a person reads, the data a wallet signs, the payment that is sent.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::client::choose::Choice;
 use crate::client::policy::Policy;
+use crate::client::trace::Rule;
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::eip712::TypedData;
@@ -34,7 +36,7 @@ pub struct Quote {
     /// Whole tokens.
     pub tokens: String,
     /// The asset's symbol.
-    pub symbol: &'static str,
+    pub symbol: String,
     /// The token contract.
     pub asset: String,
     /// The network.
@@ -47,14 +49,16 @@ pub struct Quote {
     pub url: String,
     /// The Unix second after which the authorization is worth nothing.
     pub valid_before: String,
+    /// Every rule that the offer was held against, and why it passed.
+    pub rules: Vec<Rule>,
 }
 
 impl Message for Quote {
     fn members(&self, to: &mut Object) {
         to.text("sentence", &self.sentence).text("amount", &self.amount).text("tokens", &self.tokens);
-        to.text("symbol", self.symbol).text("asset", &self.asset).text("network", &self.network);
+        to.text("symbol", &self.symbol).text("asset", &self.asset).text("network", &self.network);
         to.text("payTo", &self.pay_to).text("payer", &self.payer).text("url", &self.url);
-        to.text("validBefore", &self.valid_before);
+        to.text("validBefore", &self.valid_before).list("rules", &self.rules);
     }
 }
 
@@ -89,11 +93,11 @@ impl Intent {
         let authorization = authorize(&choice.terms, from, now, policy.max_validity_seconds, nonce)?;
         let typed_data = authorization.typed_data(choice.terms.domain.clone());
         let tokens = choice.terms.amount.to_tokens(choice.asset.decimals);
-        let symbol = choice.asset.symbol;
+        let symbol = choice.asset.symbol.clone();
         let network = choice.offer.terms.network.as_str();
         let pay_to = choice.terms.pay_to.to_checksum();
         let quote = Quote {
-            sentence: ["Pay ", &tokens, " ", symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
+            sentence: ["Pay ", &tokens, " ", &symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
             amount: choice.terms.amount.text(),
             tokens,
             symbol,
@@ -103,6 +107,7 @@ impl Intent {
             payer: from.to_checksum(),
             url: url.into(),
             valid_before: authorization.valid_before.text(),
+            rules: choice.rules.clone(),
         };
         if choice.offer.verbatim.as_str().len() > MAX_ACCEPTED {
             return Err(Error::new(Code::TooLarge, "the offer does not fit a header"));

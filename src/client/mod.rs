@@ -6,6 +6,8 @@
 //! ```
 
 pub mod again;
+pub mod book;
+pub mod call;
 pub mod choose;
 pub mod clock;
 pub mod explain;
@@ -13,4 +15,5 @@ pub mod intent;
 pub mod policy;
 pub mod receipt;
 pub mod request;
+pub mod trace;
 pub mod wallet;
