@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use wasm_bindgen::prelude::*;
+use x402_core::client::audit::Who;
+use x402_core::client::book::Book;
 use x402_core::client::call::Call;
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
@@ -64,7 +66,10 @@ impl Exchange {
 
     /// What would be paid, and why or why not, as JSON.
     pub fn explain(&self, payer: &PayerCore, asked: &str, answered: &str) -> String {
-        explain(&self.required, &payer.policy, &Call::default(), asked, answered).write()
+        {
+            let new = (&Book::default(), &Who::default(), own_clock());
+            explain(&self.required, &payer.policy, &Call::default(), (asked, answered), new).write()
+        }
     }
 
     /// Chooses an offer; answers with the URL to pay at. `asked` is the URL of the call and `answered` the response's.

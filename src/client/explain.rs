@@ -3,14 +3,18 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::client::audit::Who;
+use crate::client::book::Book;
 use crate::client::call::Call;
 use crate::client::choose::{Choice, Judgement, choose, judge, place};
+use crate::client::desk::afford;
 use crate::client::policy::Policy;
 use crate::client::trace::{Rule, Trace};
 use crate::error::Result;
 use crate::types::amount::decimal;
 use crate::types::json::{Message, Object};
 use crate::types::required::{Offer, PaymentRequired};
+use crate::types::time::UnixSeconds;
 
 /// Characters of a stranger's text that are repeated.
 const MAX_WORD: usize = 100;
@@ -85,20 +89,31 @@ impl Message for Judged {
     }
 }
 
-/// Decides as [`choose`] does and tells it.
-pub fn explain(required: &PaymentRequired, policy: &Policy, call: &Call, asked: &str, answered: &str) -> Explanation {
+/// Decides as [`choose`] and then the book do, and tells it. Nothing is reserved.
+pub fn explain(
+    required: &PaymentRequired,
+    policy: &Policy,
+    call: &Call,
+    (asked, answered): (&str, &str),
+    (book, who, now): (&Book, &Who, UnixSeconds),
+) -> Explanation {
     let offers = required.offers.iter().map(|offer| judged(offer, policy, judge(offer, policy, call))).collect();
-    let decision = choose(required, policy, call, asked, answered);
-    let chosen = decision.as_ref().ok().and_then(|choice| position(required, choice));
-    let rules = match &decision {
-        Ok(choice) => choice.rules.clone(),
-        Err(_) => {
+    let mut rules = Vec::new();
+    let decision = match choose(required, policy, call, asked, answered) {
+        Ok(choice) => {
+            let (more, held) = afford(book, policy, &choice, who, now);
+            rules = [&choice.rules[..], &more].concat();
+            held.map(|()| choice)
+        }
+        Err(error) => {
             let mut trace = Trace::default();
             // Its refusal is the decision's.
             place(required, policy, asked, answered, &mut trace).ok();
-            trace.0
+            rules.extend(trace.0);
+            Err(error)
         }
     };
+    let chosen = decision.as_ref().ok().and_then(|choice| position(required, choice));
     let (sentence, reason) = told(&decision);
     Explanation { would_pay: decision.is_ok(), sentence, reason, chosen, offers, unread: required.unread, rules }
 }

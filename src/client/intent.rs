@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::eip712::TypedData;
 use crate::evm::eip3009::Authorization;
+use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
 use crate::evm::signature::Signature;
 use crate::scheme::exact::evm::{Payload, authorize};
@@ -29,6 +30,8 @@ const MAX_ACCEPTED: usize = 3 * 1024;
 /// What would be paid, for a person to read or a callback to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
+    /// The authorization's nonce, in hex: its name in the book and the log.
+    pub id: String,
     /// The price in one sentence.
     pub sentence: String,
     /// Atomic units.
@@ -55,7 +58,10 @@ pub struct Quote {
 
 impl Message for Quote {
     fn members(&self, to: &mut Object) {
-        to.text("sentence", &self.sentence).text("amount", &self.amount).text("tokens", &self.tokens);
+        to.text("id", &self.id)
+            .text("sentence", &self.sentence)
+            .text("amount", &self.amount)
+            .text("tokens", &self.tokens);
         to.text("symbol", &self.symbol).text("asset", &self.asset).text("network", &self.network);
         to.text("payTo", &self.pay_to).text("payer", &self.payer).text("url", &self.url);
         to.text("validBefore", &self.valid_before).list("rules", &self.rules);
@@ -97,6 +103,7 @@ impl Intent {
         let network = choice.offer.terms.network.as_str();
         let pay_to = choice.terms.pay_to.to_checksum();
         let quote = Quote {
+            id: hex::encode(&nonce),
             sentence: ["Pay ", &tokens, " ", &symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
             amount: choice.terms.amount.text(),
             tokens,

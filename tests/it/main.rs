@@ -3,6 +3,7 @@
 // A sum that overflows in a test stops it, which is what a test is for.
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
+mod booking;
 mod crypto;
 mod differential;
 mod facilitating;

@@ -1,6 +1,8 @@
 //! What a policy says, rule by rule: what it allows, what it refuses and by which name, and that nothing in it is lost.
 
 use serde_json::{Value, json};
+use x402_core::client::audit::Who;
+use x402_core::client::book::Book;
 use x402_core::client::call::{Call, Identity};
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::explain::explain;
@@ -9,7 +11,7 @@ use x402_core::error::Code;
 use x402_core::types::json::Message;
 use x402_core::types::required::{PaymentRequired, Version};
 
-use crate::support::{PAY_TO, requirements};
+use crate::support::{NOW, PAY_TO, requirements};
 
 const URL: &str = "https://api.example.com/api/paid?q=1";
 const EURO: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
@@ -212,8 +214,10 @@ fn budgets_are_read_to_the_letter_or_refused() {
 #[test]
 fn every_rule_is_told_with_what_it_said() {
     let policy = Policy::read(r#"{ "networks": ["eip155:84532"] }"#).unwrap();
+    let (book, who) = (Book::default(), Who::default());
+    let new = (&book, &who, NOW);
     let dear = with("/amount", json!("900000"));
-    let told = explain(&terms(&[dear, requirements()]), &policy, &Call::default(), URL, URL);
+    let told = explain(&terms(&[dear, requirements()]), &policy, &Call::default(), (URL, URL), new);
     assert_eq!((told.would_pay, told.chosen), (true, Some(1)));
     let names: Vec<_> = told.rules.iter().map(|rule| rule.rule).collect();
     assert_eq!(
@@ -240,7 +244,7 @@ fn every_rule_is_told_with_what_it_said() {
     assert_eq!(last.sentence, "the price is above the cap for one payment: 0.9 USDC is above 0.1");
     assert_eq!(told.offers[0].sentence.as_deref(), Some(last.sentence.as_str()));
     // Where the 402 came from is refused before any offer is looked at.
-    let moved = explain(&terms(&[requirements()]), &policy, &Call::default(), URL, "https://evil.example/");
+    let moved = explain(&terms(&[requirements()]), &policy, &Call::default(), (URL, "https://evil.example/"), new);
     let last = moved.rules.last().unwrap();
     assert_eq!((moved.would_pay, last.rule, last.passed), (false, "redirect", false));
 }

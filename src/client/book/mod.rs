@@ -38,6 +38,7 @@ mod turn;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) use kept::{sealed, unsealed};
 pub use turn::{Change, Claim, Event, Outcome, apply};
 
 use crate::client::call::Identity;
