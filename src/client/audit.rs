@@ -22,6 +22,8 @@ pub struct Who {
     pub owner: Option<String>,
     /// What it is for.
     pub task: Option<String>,
+    /// The networks whose chain can be asked what became of a payment.
+    pub proves: Vec<String>,
 }
 
 /// What is known of an event: names and JSON, in the order in which they are shown.
@@ -29,6 +31,18 @@ pub struct Who {
 pub struct Facts {
     members: Vec<(&'static str, String)>,
     rules: Vec<Rule>,
+}
+
+impl Who {
+    /// Reads `owner`, `task` and `proves`, each optional.
+    ///
+    /// # Errors
+    /// `payer_invalid_options`.
+    pub fn read(text: &str) -> Result<Self> {
+        let fields = Fields::read(text, Code::PayerConfig)?;
+        let proves = fields.optional_texts("proves", |text| Ok(text.into()))?.unwrap_or_default();
+        Ok(Self { owner: fields.optional_text("owner")?, task: fields.optional_text("task")?, proves })
+    }
 }
 
 impl Facts {

@@ -129,11 +129,11 @@ pub fn kind(choice: &Choice, who: &Who) -> Kind {
     }
 }
 
-/// The reservation of a quote. `own` is now by the payer's clock, and `signed_at` by the one that is signed at.
+/// The reservation of a quote, about which the chain can be asked or not. `own` is now by the payer's clock, and `signed_at` by the one that is signed at.
 pub fn claim(
     quote: &Quote,
     (kind, price): (Kind, Amount),
-    identity: Option<Identity>,
+    (identity, provable): (Option<Identity>, bool),
     asked: bool,
     (own, signed_at): (UnixSeconds, UnixSeconds),
 ) -> Event {
@@ -149,6 +149,7 @@ pub fn claim(
         payer: quote.payer.clone(),
         valid_before,
         until: clock::end(own, signed_at, valid_before),
+        provable,
         identity,
         payment: None,
     };
@@ -171,6 +172,7 @@ pub fn afford(book: &Book, policy: &Policy, choice: &Choice, who: &Who, now: Uni
             payer: String::new(),
             valid_before: now,
             until: now,
+            provable: false,
             identity: None,
             payment: None,
         },
@@ -183,11 +185,12 @@ pub fn afford(book: &Book, policy: &Policy, choice: &Choice, who: &Who, now: Uni
     }
 }
 
-/// What is logged of a quote. `url` is the URL as it may be logged.
-pub fn quoted(quote: &Quote, url: &str) -> Facts {
+/// What is logged of a quote of an origin. `url` is the URL as it may be logged.
+pub fn quoted(quote: &Quote, origin: &str, url: &str) -> Facts {
     let of = |name, text: &str| (name, String::from(text));
     let facts = [
         of("id", &quote.id),
+        of("origin", origin),
         of("url", url),
         of("network", &quote.network),
         of("asset", &quote.asset),
@@ -199,6 +202,11 @@ pub fn quoted(quote: &Quote, url: &str) -> Facts {
         of("validBefore", &quote.valid_before),
     ];
     facts.iter().fold(Facts::default(), |facts, (name, text)| facts.text(name, text)).rules(&quote.rules)
+}
+
+/// What is logged of a payment that is about to be sent: who signed, and until when it can be taken.
+pub fn signed(quote: &Quote) -> Facts {
+    Facts::default().text("id", &quote.id).text("payer", &quote.payer).text("validBefore", &quote.valid_before)
 }
 
 /// What is logged of an answer.

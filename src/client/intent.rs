@@ -3,8 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::client::book::Open;
 use crate::client::choose::Choice;
-use crate::client::policy::Policy;
+use crate::client::policy::{Policy, SCALE};
 use crate::client::trace::Rule;
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
@@ -15,7 +16,7 @@ use crate::evm::keccak::Bytes32;
 use crate::evm::signature::Signature;
 use crate::scheme::exact::evm::{Payload, authorize};
 use crate::transport::http::MAX_PAYMENT_HEADER;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::json::{Message, Object, Verbatim};
 use crate::types::payload::{PaymentPayload, PaymentPayloadV1, PaymentPayloadV2};
 use crate::types::required::{PaymentRequired, Version};
@@ -65,6 +66,25 @@ impl Message for Quote {
         to.text("symbol", &self.symbol).text("asset", &self.asset).text("network", &self.network);
         to.text("payTo", &self.pay_to).text("payer", &self.payer).text("url", &self.url);
         to.text("validBefore", &self.valid_before).list("rules", &self.rules);
+    }
+}
+
+impl Quote {
+    /// The quote of a payment that is presented again instead.
+    #[must_use]
+    pub fn presenting(&self, open: &Open) -> Self {
+        Self {
+            id: open.id.clone(),
+            amount: open.units.clone(),
+            tokens: open.amount.to_tokens(SCALE),
+            symbol: open.symbol.clone(),
+            asset: open.kind.asset.clone(),
+            network: open.kind.network.clone(),
+            pay_to: open.kind.pay_to.clone(),
+            payer: open.payer.clone(),
+            valid_before: decimal(open.valid_before.0),
+            ..self.clone()
+        }
     }
 }
 

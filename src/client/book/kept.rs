@@ -3,12 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Book, Kind, Open, State, Sum};
+use super::{Book, Kind, Open, Run, State, Sum};
 use crate::client::call::Identity;
 use crate::error::{Code, Error, Result};
 use crate::evm::hex;
 use crate::evm::keccak::keccak256;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::json::{Fields, Message, Object, quoted};
 use crate::types::time::UnixSeconds;
 
@@ -96,6 +96,7 @@ impl Message for Open {
         self.kind.members(to);
         to.text("amount", &self.amount.text()).text("units", &self.units).text("symbol", &self.symbol);
         to.text("payer", &self.payer).number("validBefore", self.valid_before.0).number("until", self.until.0);
+        to.flag("provable", self.provable);
         if let Some(Identity { hash, lasting }) = &self.identity {
             to.text("identity", &hex::encode(hash)).flag("lasting", *lasting);
         }
@@ -122,6 +123,7 @@ impl Open {
             payer: fields.text("payer")?,
             valid_before: time(&fields, "validBefore")?,
             until: time(&fields, "until")?,
+            provable: fields.flag("provable")?,
             identity,
             payment: fields.optional_text("payment")?,
         })
@@ -131,18 +133,21 @@ impl Open {
 impl Message for Sum {
     fn members(&self, to: &mut Object) {
         self.kind.members(to);
-        to.text("amount", &self.amount.text()).number("since", self.since.0).number("at", self.at.0);
+        let run = |of: &Run| [&of.amount.text(), " ", &decimal(of.since.0), " ", &decimal(of.at.0)].concat();
+        to.text("runs", &self.runs.iter().map(run).collect::<Vec<_>>().join(","));
     }
 }
 
 impl Sum {
     fn read(text: &str) -> Result<Self> {
         let fields = Fields::read(text, CODE)?;
-        Ok(Self {
-            kind: Kind::read(&fields)?,
-            amount: fields.text_as("amount", Amount::parse)?,
-            since: time(&fields, "since")?,
-            at: time(&fields, "at")?,
-        })
+        let run = |text: &str| {
+            let mut numbers = text.split(' ').map(|number| Amount::parse(number).ok());
+            let mut next = || numbers.next().flatten();
+            let (amount, since, at) = (next()?, next()?.to_u64()?, next()?.to_u64()?);
+            Some(Run { amount, since: UnixSeconds(since), at: UnixSeconds(at) })
+        };
+        let runs: Option<Vec<Run>> = fields.text("runs")?.split(',').map(run).collect();
+        Ok(Self { kind: Kind::read(&fields)?, runs: runs.ok_or(CODE)? })
     }
 }

@@ -8,9 +8,9 @@
 //!        reserve            send                  answered: success
 //!   ·──────────► Reserved ────────► Sent ──────────────────────────► Paid ──► a sum
 //!                   │                 │ anything else, or nothing
-//!                   │                 ├── the chain: used ───────────────────► a sum
-//!                   │                 ├── the chain: ended unused ─► ·
-//!                   │                 └── a day past its end ────────────────► a sum
+//!                   │                 ├── the chain cannot be asked ─────────► a sum
+//!                   │                 ├── the chain: used, or never asked ───► a sum
+//!                   │                 └── the chain: ended unused ─► ·
 //!                   └── release, or its end ─► ·
 //! ```
 //!
@@ -28,8 +28,8 @@
 //!   clock that runs ahead by more than half a minute does refill, and makes two requests of one: nothing here knows the
 //!   true time. Budgets `per` task or ever have no clock.
 //! - What is old is kept coarsely: two sums of one kind are put together, at the time of the later, when they are apart
-//!   by no more than a thirty-second of their age. So a sum counts a little too long, never too short, and a book of years
-//!   stays small.
+//!   by no more than a sixteenth of their age, or ten seconds. So a sum counts a little too long, never too short, and a
+//!   book of years stays small.
 //! - Calls with one [`Identity`] share one payment: while it lives, it is presented again and no other is signed.
 
 mod kept;
@@ -56,7 +56,7 @@ pub struct Book {
     pub count: u64,
     /// Authorizations that are not settled for good.
     pub open: Vec<Open>,
-    /// What was spent.
+    /// What was spent, each kind once.
     pub sums: Vec<Sum>,
 }
 
@@ -109,17 +109,26 @@ pub struct Open {
     pub valid_before: UnixSeconds,
     /// The payer's time at which it ends, see [`end`](crate::client::clock::end).
     pub until: UnixSeconds,
+    /// Whether the chain can be asked about it.
+    pub provable: bool,
     /// What makes another call the same request.
     pub identity: Option<Identity>,
     /// The payment, where another call may present it again.
     pub payment: Option<String>,
 }
 
-/// What was spent on one kind, at one time or near it.
+/// What was spent on one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {
     /// What budgets know of it.
     pub kind: Kind,
+    /// When, from the earliest to the latest.
+    pub runs: Vec<Run>,
+}
+
+/// What was spent at one time or near it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
     /// Whole tokens, of [`SCALE`](crate::client::policy::SCALE) decimals.
     pub amount: Amount,
     /// The earliest that is in it.
@@ -139,7 +148,7 @@ impl Book {
             within && budget.counts(kind, task)
         };
         let open = self.open.iter().filter(|of| of.id != except).map(|of| (&of.kind, of.until, of.amount));
-        let sums = self.sums.iter().map(|of| (&of.kind, of.at, of.amount));
+        let sums = self.sums.iter().flat_map(|of| of.runs.iter().map(|run| (&of.kind, run.at, run.amount)));
         let counted = open.chain(sums).filter(|(kind, at, _)| counts(kind, *at));
         // What does not fit a word is above every budget.
         let most = Amount::from_be_bytes(&[0xff; 32]);

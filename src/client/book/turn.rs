@@ -4,17 +4,19 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Book, Open, State, Sum};
+use super::{Book, Open, Run, State, Sum};
 use crate::client::policy::{Period, Policy, SCALE};
 use crate::client::trace::Trace;
 use crate::error::{Code, Error, Result};
 use crate::types::time::UnixSeconds;
 
 /// Seconds past its end for which an authorization that was sent, and of which nothing good was heard, waits for the
-/// chain's word. Then it is spent for good.
+/// chain's word where it can be asked, and how many wait at most. Then it is spent for good.
 const PROVABLE: u64 = 86_400;
-/// A spent sum may count too long by this fraction of its age.
-const COARSE: u64 = 32;
+const WAITING: usize = 256;
+/// A spent sum may count too long by this fraction of its age, or by so many seconds.
+const COARSE: u64 = 16;
+const GRAIN: u64 = 10;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -143,7 +145,8 @@ impl Book {
     fn settle(&mut self, policy: &Policy, now: UnixSeconds) {
         let (over, open) = core::mem::take(&mut self.open).into_iter().partition(|open: &Open| match open.state {
             State::Reserved => false,
-            State::Sent => open.until.plus(PROVABLE) <= now,
+            State::Sent if open.provable => open.until.plus(PROVABLE) <= now,
+            State::Sent => open.identity.is_none() || open.until <= now,
             State::Paid => open.until <= now || !open.identity.is_some_and(|of| of.lasting),
         });
         self.open = open;
@@ -153,7 +156,12 @@ impl Book {
                 open.payment = None;
             }
         }
-        let over: Vec<Open> = over;
+        let mut over: Vec<Open> = over;
+        // The oldest come first.
+        let waits = |open: &Open| open.state == State::Sent && open.until <= now;
+        while let Some(at) = self.open.iter().position(waits).filter(|_| self.open.len() > WAITING) {
+            over.push(self.open.remove(at));
+        }
         over.into_iter().for_each(|open| self.spend(policy, open));
         self.compact(now);
     }
@@ -164,29 +172,34 @@ impl Book {
             // Tasks without end would fill the book.
             kind.task = None;
         }
-        let place = self.sums.partition_point(|sum| sum.at <= until);
-        self.sums.insert(place, Sum { kind, amount, since: until, at: until });
+        let run = Run { amount, since: until, at: until };
+        match self.sums.iter_mut().find(|sum| sum.kind == kind) {
+            Some(sum) => {
+                let place = sum.runs.partition_point(|of| of.at <= until);
+                sum.runs.insert(place, run);
+            }
+            None => self.sums.push(Sum { kind, runs: Vec::from([run]) }),
+        }
     }
 
     /// Puts together what is near enough for its age.
     fn compact(&mut self, now: UnixSeconds) {
-        let mut kept: Vec<Sum> = Vec::new();
-        // From the latest to the earliest.
-        for sum in core::mem::take(&mut self.sums).into_iter().rev() {
-            let near = |later: &&mut Sum| {
-                later.kind == sum.kind && later.at.since(sum.since).saturating_mul(COARSE) <= now.since(later.at)
-            };
-            let with = kept.iter_mut().rev().find(|later| later.kind == sum.kind).filter(near);
-            match with.and_then(|later| Some((later.amount.checked_add(sum.amount)?, later))) {
-                Some((amount, later)) => {
-                    later.amount = amount;
-                    later.since = later.since.min(sum.since);
+        for sum in &mut self.sums {
+            let mut kept: Vec<Run> = Vec::new();
+            // From the latest to the earliest.
+            for run in sum.runs.iter().rev() {
+                let near = |later: &&mut Run| later.at.since(run.since) <= (now.since(later.at) / COARSE).max(GRAIN);
+                match kept.last_mut().filter(near).and_then(|of| Some((of.amount.checked_add(run.amount)?, of))) {
+                    Some((amount, later)) => {
+                        later.amount = amount;
+                        later.since = later.since.min(run.since);
+                    }
+                    None => kept.push(*run),
                 }
-                None => kept.push(sum),
             }
+            kept.reverse();
+            sum.runs = kept;
         }
-        kept.reverse();
-        self.sums = kept;
     }
 
     fn reserve(&mut self, policy: &Policy, claim: &Claim, now: UnixSeconds) -> Outcome {

@@ -40,6 +40,7 @@ impl World {
             kind: kind(&mut self.rng),
             amount: 1 + self.rng.below(4),
             identity,
+            provable: self.rng.percent(60),
             valid_before: 0,
             sent: false,
             told: None,
@@ -148,6 +149,7 @@ impl World {
             payer: String::new(),
             valid_before,
             until: clock::end(now, now, valid_before),
+            provable: of.provable,
             identity,
             payment: None,
         };

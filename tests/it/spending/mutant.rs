@@ -1,6 +1,6 @@
 //! Books that are wrong on purpose: a simulator that does not catch them proves nothing.
 
-use x402_core::client::book::{Book, Change, Event, Open, Outcome, State, apply};
+use x402_core::client::book::{Book, Change, Event, Open, Outcome, Run, State, apply};
 use x402_core::client::policy::Policy;
 use x402_core::client::trace::Trace;
 use x402_core::types::time::UnixSeconds;
@@ -101,7 +101,7 @@ pub(crate) fn apply_with(mutant: Mutant, book: &Book, policy: &Policy, event: &E
     let mut change = apply(&book, &limits, &event, now);
     let folded = |open: &&Open| open.state != State::Reserved && !change.book.open.iter().any(|of| of.id == open.id);
     let over: Vec<Open> = kept.open.iter().filter(folded).cloned().collect();
-    let known: Vec<_> = kept.sums.iter().map(|sum| sum.at).collect();
+    let known: Vec<_> = kept.sums.iter().flat_map(|sum| sum.runs.iter().map(|run| run.at)).collect();
     match (mutant, &event) {
         (Mutant::ReservedIsFree, Event::Reserve(_)) => {
             let hidden = kept.open.iter().filter(|of| !change.book.open.iter().any(|other| other.id == of.id));
@@ -118,17 +118,16 @@ pub(crate) fn apply_with(mutant: Mutant, book: &Book, policy: &Policy, event: &E
             change.book.sums = kept.sums;
         }
         (Mutant::CountFromSigning, _) => {
-            let fresh = |at: &UnixSeconds| !known.contains(at);
-            for sum in change.book.sums.iter_mut().filter(|sum| fresh(&sum.at)) {
-                sum.at = sum.at.min(now);
-                sum.since = sum.since.min(now);
+            let fresh = |run: &&mut Run| !known.contains(&run.at);
+            for run in change.book.sums.iter_mut().flat_map(|sum| &mut sum.runs).filter(fresh) {
+                run.at = run.at.min(now);
+                run.since = run.since.min(now);
             }
         }
         (Mutant::CoarseEarly, _) => {
-            let all = change.book.sums.clone();
             for sum in &mut change.book.sums {
-                let same = all.iter().filter(|of| of.kind == sum.kind).map(|of| of.since);
-                sum.at = same.min().unwrap_or(sum.at);
+                let first = sum.runs.iter().map(|run| run.since).min();
+                sum.runs.iter_mut().for_each(|run| run.at = first.unwrap_or(run.at));
             }
         }
         (Mutant::ForgetTask, _) => change.book.sums.iter_mut().for_each(|sum| sum.kind.task = None),

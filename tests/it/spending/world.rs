@@ -22,6 +22,7 @@ pub(crate) struct Authorization {
     pub(crate) kind: Kind,
     pub(crate) amount: u64,
     pub(crate) identity: Option<(u8, bool)>,
+    pub(crate) provable: bool,
     /// The chain's time from which it is worth nothing.
     pub(crate) valid_before: u64,
     /// It has left, so that a server may settle it.
