@@ -45,7 +45,8 @@ const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid",
 test("the tarball holds what is needed and nothing else", () => {
   const names = packed.files.map(({ path }) => path).sort();
   const kinds = names.filter((name) => !/^(js|wasm|keystore)\//.test(name));
-  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "index.d.ts", "keystore.d.ts", "origin.d.ts", "package.json"]);
+  const types = ["index.d.ts", "keystore.d.ts", "origin.d.ts", "package.json", "stores.d.ts"];
+  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...types]);
   assert.deepEqual(names.filter((name) => name.startsWith("wasm/")), ["wasm/x402_wasm.js", "wasm/x402_wasm_bg.wasm"]);
   assert.deepEqual(names.filter((name) => name.startsWith("keystore/")), ["keystore/wasm/x402_keystore.js", "keystore/wasm/x402_keystore_bg.wasm"]);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/x402-wasm/package.json")));
@@ -93,6 +94,14 @@ test("TypeScript compiles against it, and refuses what is wrong", () => {
 import { createPayer, decodePaymentRequired, injectedWallets, localKey, verifyPayment, wrapFetchWithPayment, X402Error } from "x402-wasm";
 import type { Payer, Quote, Receipt, Step } from "x402-wasm";
 import { verifyPaymentContext, type PaymentContext } from "x402-wasm/origin";
+import { durableObjectStore, indexedDbStore, memoryStore } from "x402-wasm/stores";
+for (const store of [memoryStore(), indexedDbStore("x"), { file: "book" } as const]) {
+  const budgets = [{ max: "$2", per: "day" as const }, { max: "1", per: 90, asset: "0x" }];
+  const careful = await createPayer({ wallet: { privateKey: "0x" }, policy: { budgets, prefer: { networks: [] } }, store, owner: "o", task: "t" });
+  const [left] = await careful.spent();
+  await careful.fetch("https://x.example", {}, { maxPrice: "$1", singleFlight: true });
+  console.log(left?.left, (await careful.audit.summary())[0]?.amount, (await careful.audit.entries({ from: 2 }))[0]?.event, typeof durableObjectStore);
+}
 const paidFor: PaymentContext = await verifyPaymentContext("x", { issuer: "https://x.example", audience: new URL("https://x.example/data") });
 console.log(BigInt(paidFor.amount), paidFor.payer?.length);
 declare const ethereum: { request(request: { method: string; params?: unknown[] | Record<string, unknown> }): Promise<any> };
@@ -113,7 +122,7 @@ console.log(receipt?.success, paid, other, wouldPay, offers[0]?.tokens, payer.ad
 `;
   assert.equal(compile(right), "");
   for (const wrong of [
-    `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, store: "memory" });`,
+    `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, store: "disk" });`,
     `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, policy: { maxPerPayment: 0.1 } });`,
     `import { createPayer } from "x402-wasm"; const { address } = await createPayer({ wallet: { privateKey: "0x" } }); address.length;`,
     `import { pay } from "x402-wasm"; pay();`,
