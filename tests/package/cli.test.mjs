@@ -122,6 +122,15 @@ test("the log says what happened, is whole, and is found out when somebody chang
   const [row] = (await x402(["audit", "summary", ...store])).out.trim().split("\n").map(JSON.parse);
   assert.deepEqual([row.payments, row.amount, row.confirmed], [1, "10000", "10000"]);
   assert.match((await x402(["audit", "export", "--format", "csv", ...store])).out, /^seq,at,event/);
+
+  // Somebody makes a payment of a cent one of a tenth of it.
+  const log = join(home, "logged.ndjson");
+  const text = readFileSync(log, "utf8");
+  assert.ok(text.includes('"10000"'));
+  writeFileSync(log, text.replaceAll('"10000"', '"1000"'));
+  const forged = await x402(["audit", "verify", ...store]);
+  assert.equal(forged.code, 2, forged.err);
+  assert.match(forged.err, /payer_store_/);
 });
 
 test("an offer is looked at without paying, and a good gate has nothing wrong", async () => {

@@ -47,7 +47,7 @@ export async function run(args) {
   const terms = read(header ?? plainly.text);
   const { store, ...rest } = payerOptions(values);
   const payer = await createPayer({ ...rest, wallet: { privateKey: generatePrivateKey() } });
-  const decision = await payer.explain(copy(plainly, url));
+  const decision = terms.error ? unreadable(terms.error) : await payer.explain(copy(plainly, url));
   const found = judge({ url, method, plainly, fromPage, preflight, broken, terms, header, decision, page });
   if (values.json) print(JSON.stringify({ url, status: plainly.status, terms: terms.value, decision, found }, undefined, 2));
   else show(url, plainly, decision, found);
@@ -62,6 +62,9 @@ function read(text) {
     return { error };
   }
 }
+
+/** What is said of terms that cannot be read: by an answer that asks for none, or by one that asks in vain. */
+const unreadable = ({ message }) => ({ wouldPay: false, sentence: `Would not pay: ${message}`, offers: [], unread: 0 });
 
 /** The same response with its body still to be read. */
 function copy({ response, text }, url) {
