@@ -96,7 +96,7 @@ impl Exchange {
         let found = match (what, &self.stage, &self.of) {
             ("reserve" | "renew", Stage::Quoted(intent), Some((kind, price))) => {
                 let times = (own_clock(), self.now());
-                let asked = detail == "asked";
+                let asked = what == "renew" || detail == "asked";
                 let quote = &intent.quote;
                 let provable = self.who.proves.contains(&kind.network);
                 let identity = (self.call.identity, provable);
