@@ -47,9 +47,8 @@ impl Book {
         if fields.number("format")? != FORMAT {
             return Err(Error::new(CODE, "it was written by another version"));
         }
-        let mut book = Self::default();
-        book.head = fields.text_as("head", hex::decode_array)?;
-        book.count = fields.number("count")?;
+        let head = fields.text_as("head", hex::decode_array)?;
+        let mut book = Self { head, count: fields.number("count")?, ..Self::default() };
         for text in fields.list("open")? {
             book.open.push(Open::read(text)?);
         }
