@@ -89,6 +89,9 @@ export default {
           text("authorization"),
           text("upgrade"),
           text("idempotency-key"),
+          text("cookie"),
+          text("payment-pass"),
+          text("accept")?.includes("text/html") ? crypto.randomUUID() : undefined,
         ),
       );
       if (!(answer instanceof Promise)) return answer;
@@ -183,7 +186,7 @@ export class Book extends DurableObject {
     for (let about = key; ; ) {
       const last = Date.now() >= until || this.#waiters >= WAITING_MOST;
       // Listened for before it is asked: news that comes in between would be missed.
-      const news = this.#listen(about, until - Date.now());
+      const news = this.#listen(about);
       let said;
       try {
         said = await this.#call(() => gate.book_claim(ctx, this.#life, env, claim, last));
@@ -194,7 +197,7 @@ export class Book extends DurableObject {
       const [text, body, due, passing, first] = said;
       this.#ring(due);
       if (passing && (first ?? key) === about) {
-        await news.come;
+        await news.come(until - Date.now());
         continue;
       }
       news.end();
@@ -211,23 +214,25 @@ export class Book extends DurableObject {
     for (const end of [...(this.#waiting.get(key) ?? [])]) end();
   }
 
-  /** News of a payment: `come` ends with it, after some milliseconds, or by `end`. */
-  #listen(key, milliseconds) {
-    let come;
-    const news = { come: new Promise((resolve) => (come = resolve)) };
+  /** News of a payment: `come` waits for it, for some milliseconds at most, and `end` stops listening. */
+  #listen(key) {
+    let tell;
+    const told = new Promise((resolve) => (tell = resolve));
     const others = this.#waiting.get(key) ?? new Set();
     this.#waiting.set(key, others);
-    news.end = () => {
-      clearTimeout(timer);
-      if (!others.delete(news.end)) return;
+    const end = () => {
+      if (!others.delete(end)) return;
       this.#waiters -= 1;
       if (others.size === 0 && this.#waiting.get(key) === others) this.#waiting.delete(key);
-      come();
+      tell();
     };
-    const timer = setTimeout(news.end, milliseconds);
-    others.add(news.end);
+    others.add(end);
     this.#waiters += 1;
-    return news;
+    const come = (milliseconds) => {
+      const timer = setTimeout(end, milliseconds);
+      return told.finally(() => clearTimeout(timer));
+    };
+    return { come, end };
   }
 
   /** Takes a report on a payment, with the body of the answer that is to be kept. */
@@ -247,6 +252,16 @@ export class Book extends DurableObject {
   /** Lists records for the operator; see `src/ledger_view.rs`. */
   list(ask) {
     return this.#call(() => gate.book_list(this.ctx, ask));
+  }
+
+  /** Whether a pass stands. */
+  stands(doubt) {
+    return this.#call(() => gate.book_stands(this.ctx, this.#life, doubt));
+  }
+
+  /** Revokes the passes of a payer or of a payment. */
+  revoke(subject) {
+    return this.#call(() => gate.book_revoke(this.ctx, subject));
   }
 
   /** Counts records for the operator. */

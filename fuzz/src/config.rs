@@ -83,7 +83,9 @@ fn answers(gate: &Gate) {
                 assert!(first.is_some() || config.default == Unmatched::Free);
                 continue;
             }
-            Step::Facilitator(_) | Step::Own(_) | Step::Pay(_) => panic!("nobody paid and nobody showed a token"),
+            Step::Facilitator(_) | Step::Own(_) | Step::Pay(_) | Step::Enter(_) => {
+                panic!("nobody paid and nobody showed a token")
+            }
         };
         // Pages are named by the configuration's owner; everything else is ours.
         clean(&answer);

@@ -61,7 +61,7 @@ pub fn payment(data: &[u8]) -> bool {
             clean(&pending);
             true
         }
-        Step::Forward(_) | Step::Facilitator(_) | Step::Own(_) => panic!("a paid path is not paid"),
+        Step::Forward(_) | Step::Facilitator(_) | Step::Own(_) | Step::Enter(_) => panic!("a paid path is not paid"),
     }
 }
 

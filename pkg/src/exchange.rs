@@ -24,6 +24,7 @@ use x402_core::types::time::UnixSeconds;
 use crate::boundary::{clock as own_clock, date, random};
 use crate::call::CallCore;
 use crate::fault::{because, fault};
+use crate::key::forgetting;
 use crate::payer::PayerCore;
 
 /// How far a call has come.
@@ -211,8 +212,8 @@ impl Exchange {
     pub fn sign(&mut self, payer: &PayerCore) -> Result<String, JsValue> {
         self.asked = true;
         let key = payer.key.as_ref().ok_or_else(out_of_order)?;
-        let signature = key.sign(&self.intent()?.typed_data.digest());
-        Ok(hex::encode(&signature.to_bytes()))
+        let digest = self.intent()?.typed_data.digest();
+        Ok(forgetting(|| hex::encode(&key.sign(&digest).to_bytes())))
     }
 
     /// An update of the store in which something happens, as JSON: `{ book, entries }`. `what` is `reserve` (`detail` is

@@ -1,5 +1,6 @@
 //! A payer: a policy, and the key if it holds one itself.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -25,7 +26,7 @@ use crate::key;
 /// What all calls of one payer share.
 #[wasm_bindgen]
 pub struct PayerCore {
-    pub(crate) key: Option<SecretKey>,
+    pub(crate) key: Option<Box<SecretKey>>,
     pub(crate) policy: Policy,
     account: Option<Address>,
     who: Who,
@@ -41,7 +42,7 @@ impl PayerCore {
         let who = Who::read(&text(who, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
         let key = if secret.is_undefined() { None } else { Some(key::secret(secret)?) };
         let account = match &key {
-            Some(key) => Some(key.address()),
+            Some(key) => Some(key::forgetting(|| key.address())),
             None if address.is_undefined() => None,
             None => {
                 let named = Address::parse(&text(address, MAX_MESSAGE, Code::PayerConfig)?);

@@ -74,6 +74,11 @@ pub fn identity(checked: &Checked) -> String {
     [of.asset.to_string(), of.payer.to_string(), hex::encode(&of.nonce)].join(":")
 }
 
+/// What a payment is kept under in its book: its network, and what makes it one of a kind there.
+pub fn key(network: &Network, checked: &Checked) -> String {
+    [network.as_str(), ":", &identity(checked)].concat()
+}
+
 /// What the relayer says to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome")]

@@ -15,6 +15,8 @@ use crate::server::context::{OriginContext, WireContext};
 use crate::server::cors::Cors;
 use crate::server::network::WireNetwork;
 use crate::server::ops::{Admin, WireAdmin};
+use crate::server::pass::Passes;
+use crate::server::paywall::{Paywall, WirePaywall};
 use crate::server::rule::{Route, WireRoute};
 use crate::types::json;
 use crate::types::network::Network;
@@ -56,6 +58,8 @@ pub struct Config {
     pub origin_context: Option<OriginContext>,
     /// Who may look into the gate, if anybody may.
     pub admin: Option<Admin>,
+    /// What browsers are answered that ask for a paid page, if it is a page.
+    pub paywall: Option<Paywall>,
 }
 
 /// What is kept of paid requests.
@@ -130,6 +134,8 @@ struct WireConfig {
     origin_context: Option<WireContext>,
     #[serde(default)]
     admin: Option<WireAdmin>,
+    #[serde(default)]
+    paywall: Option<WirePaywall>,
 }
 
 #[derive(Default, Deserialize)]
@@ -165,7 +171,7 @@ const fn yes() -> bool {
 }
 
 /// A JSON object as pairs in the order they were written: the first network is the first choice.
-fn in_order<'de, D: Deserializer<'de>, K: DeserializeOwned, V: DeserializeOwned>(
+pub(super) fn in_order<'de, D: Deserializer<'de>, K: DeserializeOwned, V: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<(K, V)>, D::Error> {
     struct Pairs<K, V>(PhantomData<(K, V)>);
@@ -240,6 +246,7 @@ impl Config {
             ledger: wire.ledger.check()?,
             origin_context: wire.origin_context.map(|context| context.check(secrets)).transpose()?,
             admin: wire.admin.map(|admin| admin.check(secrets)).transpose()?,
+            paywall: wire.paywall.map(|paywall| paywall.check(secrets)).transpose()?,
         })
     }
 
@@ -252,6 +259,11 @@ impl Config {
         };
         let query = query.map_or_else(String::new, |query| ["?", query].concat());
         [base, path, &query].concat()
+    }
+
+    /// How passes are given, if they are.
+    pub fn passes(&self) -> Option<&Passes> {
+        self.paywall.as_ref().map(|paywall| &paywall.pass)
     }
 
     /// The configuration of a network.

@@ -8,7 +8,7 @@
 //! `PAYMENT-SETTLEMENT` comes back from the origin: JSON `{ "amount": "…" }` or base64 of it, in atomic units. What is
 //! sold at an exact price is charged whole or not at all, so two amounts mean something: the price and nothing.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -16,13 +16,16 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Result};
+use crate::evm::address::Address;
 use crate::evm::hex;
 use crate::server::config::{Secrets, fault, resolve};
 use crate::server::gate::{Answer, Gate, Header, Sale};
 use crate::server::offer::SettlePolicy;
+use crate::server::pass::{Entry, Shown};
 use crate::transport::base64;
 use crate::types::amount::Amount;
 use crate::types::json::{Fields, array, object};
+use crate::types::required::Offer;
 use crate::types::time::UnixSeconds;
 
 /// The header that an origin gets with a paid request.
@@ -101,6 +104,14 @@ pub struct PublicKey {
     pub x: String,
 }
 
+/// What an origin is told of.
+struct Paid<'p> {
+    path: &'p str,
+    offer: &'p Offer,
+    payer: Address,
+    payment: &'p str,
+}
+
 /// What an origin's answer is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charge {
@@ -124,24 +135,44 @@ impl Gate {
         payment: &str,
         now: UnixSeconds,
     ) -> String {
-        let identity = sale.checked.identity();
+        let paid = Paid { path: &sale.path, offer: sale.offer, payer: sale.checked.identity().payer, payment };
+        self.context_of(&paid, key, method, id, now)
+    }
+
+    /// The same for a request that a pass opened: what was paid before.
+    pub fn context_of_pass(
+        &self,
+        entry: &Entry<'_>,
+        key: &PublicKey,
+        method: &str,
+        id: &str,
+        now: UnixSeconds,
+    ) -> String {
+        let Shown { pass, offer, .. } = &entry.shown;
+        let paid = Paid { path: &entry.path, offer, payer: pass.payer, payment: &pass.payment };
+        self.context_of(&paid, key, method, id, now)
+    }
+
+    fn context_of(&self, paid: &Paid<'_>, key: &PublicKey, method: &str, id: &str, now: UnixSeconds) -> String {
+        let terms = &paid.offer.terms;
+        let asset = Address::parse(&terms.asset).map_or_else(|_| terms.asset.clone(), Address::to_checksum);
         let header = object(|to| {
             to.text("alg", "EdDSA").text("kid", &key.kid).text("typ", "JWT");
         });
         let claims = object(|to| {
-            to.text("iss", &self.config().public_origin).text("aud", &self.url(&sale.path));
+            to.text("iss", &self.config().public_origin).text("aud", &self.url(paid.path));
             to.number("iat", now.0).number("nbf", now.0).number("exp", now.plus(LIFETIME).0).text("jti", id);
-            to.text("scheme", &sale.offer.terms.scheme).text("amount", &sale.checked.amount().text());
-            to.text("network", sale.network.network.as_str()).text("asset", &identity.asset.to_string());
-            to.text("payTo", &sale.offer.terms.pay_to).text("payer", &identity.payer.to_string());
-            to.text("method", method).text("payment", payment);
+            to.text("scheme", &terms.scheme).text("amount", &terms.amount.text());
+            to.text("network", terms.network.as_str()).text("asset", &asset);
+            to.text("payTo", &terms.pay_to).text("payer", &paid.payer.to_checksum());
+            to.text("method", method).text("payment", paid.payment);
         });
         [part(&header), part(&claims)].join(".")
     }
 
     /// The whole `PAYMENT-CONTEXT`: what was signed, and the signature.
     pub fn signed_context(input: &str, signature: &[u8]) -> String {
-        [input, &url_safe(signature)].join(".")
+        [input, &base64::encode_url(signature)].join(".")
     }
 
     /// The answer that publishes the key: a JWK set (RFC 7517, RFC 8037).
@@ -197,16 +228,5 @@ fn amount_of(header: &str) -> Option<Amount> {
 }
 
 fn part(text: &str) -> String {
-    url_safe(text.as_bytes())
-}
-
-/// Base64url without padding (RFC 4648 §5), as JOSE has it.
-fn url_safe(bytes: &[u8]) -> String {
-    let text = base64::encode(bytes);
-    let letter = |letter| match letter {
-        '+' => '-',
-        '/' => '_',
-        other => other,
-    };
-    text.trim_end_matches('=').chars().map(letter).collect()
+    base64::encode_url(text.as_bytes())
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::server::gate::Header;
 
 /// Response headers a page may read.
-const EXPOSE: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After, Date";
+const EXPOSE: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, PAYMENT-PASS, Retry-After, Date";
 /// The payment headers a page must be able to send; the third is one that a widely used client sends.
 const ALLOW: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Access-Control-Expose-Headers, Content-Type, Authorization, Accept";
 /// Seconds a browser may remember a preflight's answer.

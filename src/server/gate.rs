@@ -5,6 +5,7 @@
 //!              ├► Forward                    free: to the origin as it is
 //!              ├► Facilitator                an endpoint of the facilitator API
 //!              ├► Own                        an endpoint of the gate's own
+//!              ├► Enter                      a pass: to the origin, unless its book has revoked it
 //!              └► Pay(Sale) ─ verify ─ origin ─ charges(status)? ─ settle ─► delivered │ unsettled │ pending
 //! ```
 
@@ -17,7 +18,7 @@ use alloc::vec::Vec;
 use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
 use crate::extension::payment_identifier;
-use crate::facilitator::{self, Checked};
+use crate::facilitator::{self, Checked, order};
 use crate::ledger::alarm::KEEP;
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
@@ -25,6 +26,7 @@ use crate::server::context::{PAYMENT_CONTEXT, PAYMENT_SETTLEMENT};
 use crate::server::matching;
 use crate::server::offer::{Challenge, Identifier, Listing};
 use crate::server::ops::{self, Own};
+use crate::server::pass::Entry;
 use crate::server::path;
 use crate::server::rule::Route;
 use crate::transport::http;
@@ -92,6 +94,12 @@ pub struct Facts<'a> {
     pub upgrade: Option<&'a str>,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
+    /// `Cookie`.
+    pub cookie: Option<&'a str>,
+    /// `PAYMENT-PASS`.
+    pub payment_pass: Option<&'a str>,
+    /// A word that nobody guesses, where a page is asked for (`Accept` names `text/html`).
+    pub page_nonce: Option<&'a str>,
 }
 
 /// What happens next.
@@ -107,6 +115,8 @@ pub enum Step<'g> {
     Own(Own),
     /// The request carries a payment that passed every local check.
     Pay(Box<Sale<'g>>),
+    /// The request shows a pass for what was paid before.
+    Enter(Box<Entry<'g>>),
 }
 
 /// An endpoint of the facilitator API; the caller has shown the token.
@@ -143,6 +153,8 @@ pub struct Sale<'g> {
     pub head: bool,
     /// The page that asks, if one does.
     pub page: Option<String>,
+    /// The pass it is given once it has settled, if it asks for one: the headers that carry it.
+    pub pass: Vec<Header>,
 }
 
 /// A configuration, and the 402s that can be written before anybody asks.
@@ -245,24 +257,24 @@ impl Gate {
             return Ok(Step::Forward(path));
         };
         let head = facts.method == "HEAD";
+        let terms = |code| {
+            let answer = self.challenge(index, listing, &path, code, head, facts.origin)?;
+            self.as_page(answer, listing, facts, &path, now)
+        };
         let Some((header, version)) = self.payment_of(facts)? else {
-            return Ok(Step::Answer(self.challenge(
-                index,
-                listing,
-                &path,
-                Code::PaymentRequired,
-                head,
-                facts.origin,
-            )?));
+            let refusal = terms(Code::PaymentRequired)?;
+            let Some(shown) = self.pass(facts, listing, &path, now).filter(|_| facts.upgrade.is_none()) else {
+                return Ok(Step::Answer(refusal));
+            };
+            let page = facts.origin.map(String::from);
+            return Ok(Step::Enter(Box::new(Entry { path, listing, shown, refusal, page })));
         };
         if facts.upgrade.is_some() {
             return Err(Code::GateUpgradeRefused.into());
         }
         match self.sale(facts, now, listing, path.clone(), http::read_payment(header, version)?) {
             Ok(sale) => Ok(Step::Pay(Box::new(sale))),
-            Err(error) if status_of(error.code()) == 402 => {
-                Ok(Step::Answer(self.challenge(index, listing, &path, error.code(), head, facts.origin)?))
-            }
+            Err(error) if status_of(error.code()) == 402 => Ok(Step::Answer(terms(error.code())?)),
             Err(error) => Err(error),
         }
     }
@@ -276,6 +288,7 @@ impl Gate {
         payment: PaymentPayload,
     ) -> Result<Sale<'g>> {
         let offer = matching::accepted(listing, &payment)?;
+        matching::extensions(listing, &payment)?;
         let network = self.config.network(&offer.terms.network)?;
         // The book knows what an authorization that has ended is still worth: nothing, unless it was used here.
         let found = facilitator::check_late(&payment, offer, now, &network.rules);
@@ -288,7 +301,10 @@ impl Gate {
         if name.is_none() && listing.identifier == Identifier::Required {
             return Err(Code::GateIdentifierRequired.into());
         }
-        Ok(Sale { path, listing, offer, network, payment, checked, late, name, head: facts.method == "HEAD", page })
+        let paid = (checked.identity().payer, order::key(&network.network, &checked));
+        let pass = self.promised(facts, listing, offer, &path, paid, now);
+        let head = facts.method == "HEAD";
+        Ok(Sale { path, listing, offer, network, payment, checked, late, name, head, page, pass })
     }
 
     /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.
@@ -341,7 +357,9 @@ impl Gate {
             // Where every origin reads the rule's own path, the order of the rules has decided.
             let first = found.is_some_and(|found| found < index) || !other.takes(facts.method);
             let decided = |reading| first && own.is_some_and(|own| own.must_match(reading));
-            if readings.iter().any(|reading| other.might_match(reading) && !decided(reading)) {
+            // What no rule speaks for is not free under a path that is sold.
+            let below = |reading| found.is_none() && other.might_be_above(reading);
+            if readings.iter().any(|reading| (other.might_match(reading) && !decided(reading)) || below(reading)) {
                 return Err(Code::GateAmbiguousPath.into());
             }
         }

@@ -41,6 +41,8 @@ struct WireExtra<'a> {
 /// What one route sells, ready to be written.
 #[derive(Clone, Debug)]
 pub struct Listing {
+    /// The rule, as the configuration writes it.
+    pub rule: String,
     /// What it is, for people.
     pub description: String,
     /// The answer's media type.

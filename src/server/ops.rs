@@ -63,6 +63,38 @@ pub enum Own {
     Metrics,
     /// Payments.
     Payments(Box<Query>),
+    /// Passes are revoked: a payer's, all or those of one payment.
+    Revoke(Revocation),
+}
+
+/// Whose passes are revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Who paid.
+    pub payer: Address,
+    /// What the ledger keeps the payment under; all payments of the payer if none is named.
+    pub payment: Option<String>,
+}
+
+impl Revocation {
+    /// Reads a query: `payer=0x…`, or `payment=…` as `/.x402/payments` lists it.
+    fn read(query: Option<&str>) -> Result<Self> {
+        let fault = || Error::new(Code::GateInvalidQuery, "expected payer=0x… or payment=…");
+        let (name, value) = query.and_then(|query| query.split_once('=')).ok_or_else(fault)?;
+        match name {
+            "payer" => Ok(Self { payer: Address::parse(value).map_err(|_| fault())?, payment: None }),
+            "payment" => {
+                let payer = value.rsplit(':').nth(1).and_then(|payer| Address::parse(payer).ok()).ok_or_else(fault)?;
+                Ok(Self { payer, payment: Some(value.into()) })
+            }
+            _ => Err(fault()),
+        }
+    }
+
+    /// What is revoked: a payment, or a payer.
+    pub fn subject(&self) -> String {
+        self.payment.clone().unwrap_or_else(|| self.payer.to_checksum())
+    }
 }
 
 /// How payments are written.
@@ -134,22 +166,41 @@ impl Gate {
         let own = match path {
             "/health" => None,
             "/jwks.json" if config.origin_context.is_some() => Some(Own::Keys),
-            "/metrics" | "/payments" => {
+            "/metrics" | "/payments" | "/passes" => {
                 let admin = config.admin.as_ref().ok_or(Code::GateNotFound)?;
                 if !shows(facts, &admin.token) {
                     return Err(Code::GateUnauthorized.into());
                 }
-                let metrics = path == "/metrics";
-                Some(if metrics { Own::Metrics } else { Own::Payments(Box::new(Query::read(facts.query)?)) })
+                Some(match path {
+                    "/metrics" => Own::Metrics,
+                    "/payments" => Own::Payments(Box::new(Query::read(facts.query)?)),
+                    _ if config.paywall.is_none() => return Err(Code::GateNotFound.into()),
+                    _ => Own::Revoke(Revocation::read(facts.query)?),
+                })
             }
             _ => return Err(Code::GateNotFound.into()),
         };
-        if !matches!(facts.method, "GET" | "HEAD") {
+        let (fits, allow) = match own {
+            Some(Own::Revoke(_)) => (facts.method == "DELETE", "DELETE"),
+            _ => (matches!(facts.method, "GET" | "HEAD"), "GET, HEAD"),
+        };
+        if !fits {
             let mut answer = self.failure(Code::GateMethodNotAllowed, facts.origin);
-            answer.headers.push(Header::fixed("allow", "GET, HEAD"));
+            answer.headers.push(Header::fixed("allow", allow));
             return Ok(Step::Answer(answer));
         }
         Ok(own.map_or_else(|| Step::Answer(self.healthy()), Step::Own))
+    }
+
+    /// The answer to the operator whose revocation is written down.
+    pub fn revoked() -> Answer {
+        told(
+            200,
+            "application/json",
+            object(|to| {
+                to.flag("revoked", true);
+            }),
+        )
     }
 
     /// The answer of a gate that works: what it serves, and nothing that a stranger could not learn from its 402s.

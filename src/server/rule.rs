@@ -92,6 +92,7 @@ impl WireRoute {
             return Err(fault(&place, &format!("{unknown} is not among the networks")));
         }
         let mut listing = Listing {
+            rule: self.pattern,
             description: self.description,
             mime_type: self.mime_type,
             offers: Vec::new(),

@@ -34,6 +34,19 @@ pub(crate) fn encode_url(bytes: &[u8]) -> String {
     encode(bytes).trim_end_matches('=').chars().map(letter).collect()
 }
 
+/// Reads what [`encode_url`] wrote; nothing for anything else.
+pub(crate) fn decode_url(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['+', '/', '=']) {
+        return None;
+    }
+    let letter = |letter| match letter {
+        '-' => '+',
+        '_' => '/',
+        other => other,
+    };
+    decode(&text.chars().map(letter).collect::<String>())
+}
+
 /// Reads text as bytes; nothing for what [`encode`] would not have written, padding aside.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let letters = text.trim_end_matches('=').as_bytes();

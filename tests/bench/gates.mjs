@@ -44,6 +44,8 @@ export const startSide = {
   peer: starter(peerService),
   /** The peer doing a gate's job: its handler asks the origin that is behind ours. */
   proxy: starter(() => peerService({ ORIGIN: "origin" })),
+  /** No gate: what the platform alone takes for requests and writes like ours. */
+  bare: starter(() => ({ ...script("gate", "bare.mjs"), services: { ORIGIN: "origin" }, objects: { BOOK: "Book" }, outbound: "facilitator" })),
 };
 
 /** Starts a workerd whose Worker does nothing. */

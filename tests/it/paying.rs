@@ -172,7 +172,7 @@ fn what_is_signed_is_the_offer() {
 }
 
 #[test]
-fn s268_validity_is_capped() {
+fn s104_s268_validity_is_capped_and_randomness_is_wanted() {
     let required = terms(&[with("/maxTimeoutSeconds", json!(315_360_000))]);
     let choice = choose(&required, &Policy::default(), &Call::default(), URL, URL).unwrap();
     let from = SecretKey::parse(PAYER_KEY).unwrap().address();

@@ -80,7 +80,7 @@ test("S-275, S-276 a Durable Object keeps a budget over payers and restarts", as
 });
 
 test("vectors and a paid fetch in workerd", async () => {
-  const scripts = readdirSync(new URL("js/", pkg)).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
+  const scripts = readdirSync(new URL("js/", pkg)).filter((name) => name.endsWith(".js")).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
   const worker = await startWorkerd([{
     name: "main",
     modules: [

@@ -57,13 +57,14 @@ const network = (more) => ({ networks: { "eip155:84532": { ...embedded, ...more 
 const others = (facilitator, more) => ({ networks: { "eip155:84532": { facilitator, ...more } } });
 
 test("the examples are valid, for the schema and for the gate", async () => {
-  const secrets = { RPC_BASE_SEPOLIA: "https://node.test" };
+  const secrets = { RPC_BASE_SEPOLIA: "https://node.test", PASS_KEY: "what passes are made with" };
   for (const name of ["gate.json", "gate.demo.json"]) {
     const text = await part(name);
     assert.ok(valid(JSON.parse(text)), `${name}: ${JSON.stringify(valid.errors)}`);
     const gate = await startGate(text, secrets);
-    assert.notEqual((await fetch(`${gate.url}/nothing`)).status, 500, `${name}: ${gate.log()}`);
+    const { status } = await fetch(`${gate.url}/nothing`);
     await gate.stop();
+    assert.notEqual(status, 500, `${name}: ${gate.log()}`);
   }
 });
 
@@ -93,6 +94,13 @@ test("what the schema takes, the gate takes", async () => {
     "settled behind, in atomic units": route({ price: { amount: "1" }, settle: { optimistic: { amount: "10" } } }),
     "a context for the origin": { originContext: { key: "secret:ORIGIN_KEY" } },
     "an operator": { admin: { token: "secret:FACILITATOR_TOKEN" } },
+    "a paywall": { paywall: { pass: { key: "secret:FACILITATOR_TOKEN" } } },
+    "every field of a paywall": {
+      paywall: {
+        pass: { key: "secret:FACILITATOR_TOKEN", seconds: 60, covers: "route" },
+        title: "A", text: "B", logo: "data:image/png;base64,AA==", accent: "#123", accentDark: "#123456", lang: "ar", dir: "rtl", words: { choose: "C" },
+      },
+    },
     "a path beside the gate's own": { routes: [{ match: "GET /.x402x", price: "$1" }, { match: "/.well-known/*", free: true }] },
   };
   for (const [what, change] of Object.entries(changes)) {
@@ -121,9 +129,9 @@ test("S-028 what the schema refuses, the gate refuses: every request gets one cl
     "embedded without a relayer": { ...base, networks: { "eip155:84532": { rpc: ["https://node.test"], facilitator: "embedded" } } },
     "embedded without a node": { ...base, ...network({ rpc: [] }) },
     "a key in the open": { ...base, ...network({ relayer: `0x${"11".repeat(32)}` }) },
-    "S-202 a node over plain http": { ...base, ...network({ rpc: ["http://node.test"] }) },
-    "S-169 a facilitator over plain http": { ...base, ...others([{ url: "http://one.test" }]) },
-    "S-169 a facilitator with userinfo": { ...base, ...others([{ url: "https://a:b@one.test" }]) },
+    "a node over plain http": { ...base, ...network({ rpc: ["http://node.test"] }) },
+    "a facilitator over plain http": { ...base, ...others([{ url: "http://one.test" }]) },
+    "a facilitator with userinfo": { ...base, ...others([{ url: "https://a:b@one.test" }]) },
     "nobody": { ...base, ...others([]) },
     "somebody unnamed": { ...base, ...others("other") },
     "a price and free": { ...base, ...route({ price: "$1", free: true }) },
@@ -147,6 +155,12 @@ test("S-028 what the schema refuses, the gate refuses: every request gets one cl
     "another way to settle": { ...base, ...route({ price: "$1", settle: "never" }) },
     "settled behind without a bound": { ...base, ...route({ price: "$1", settle: "optimistic" }) },
     "a bound that is none": { ...base, ...route({ price: "$1", settle: { optimistic: 1 } }) },
+    "a paywall without passes": { ...base, paywall: {} },
+    "a key of passes in the open": { ...base, paywall: { pass: { key: "what passes are made with" } } },
+    "passes that end at once": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN", seconds: 1 } } },
+    "a logo from elsewhere": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, logo: "https://a.test/logo.png" } },
+    "a word that the page does not have": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, words: { other: "x" } } },
+    "an accent that is none": { ...base, paywall: { pass: { key: "secret:FACILITATOR_TOKEN" }, accent: "red" } },
     "a signing key in the open": { ...base, originContext: { key: "11".repeat(32) } },
     "a context without a key": { ...base, originContext: {} },
     "an operator's token in the open": { ...base, admin: { token: "a-token-in-the-open" } },
@@ -165,14 +179,8 @@ test("S-028 what a schema cannot see, the gate sees", async () => {
     "not JSON": "{",
     "nothing": "",
     "a key twice": JSON.stringify(base).replace('"default":"deny"', '"default":"deny","default":"free"'),
-    "S-077 a price of nothing": { ...base, ...route({ price: "$0" }) },
-    "S-077 a price finer than the token": { ...base, ...route({ price: "$0.0000001" }) },
-    "S-077 no units": { ...base, ...route({ price: { amount: "0" } }) },
     "an unknown symbol": { ...base, ...route({ price: "1 DOGE" }) },
     "a token without its domain": { ...base, ...route({ price: { amount: "1", asset: OTHER } }) },
-    "S-078 a wrong checksum": { ...base, payTo: ASSET.replace("0x036Cb", "0x036cb") },
-    "S-340 nobody is paid": { ...base, payTo: `0x${"0".repeat(40)}` },
-    "S-340 the token is paid": { ...base, payTo: ASSET },
     "a bound in another token": { ...base, ...route({ price: "$1", settle: { optimistic: { amount: "1", asset: OTHER, name: "Own", version: "1" } } }) },
     "a bound of nothing": { ...base, ...route({ price: "$1", settle: { optimistic: "$0" } }) },
     "a route on another network": { ...base, ...route({ price: "$1", networks: ["eip155:8453"] }) },
@@ -180,6 +188,27 @@ test("S-028 what a schema cannot see, the gate sees", async () => {
   };
   for (const [what, text] of Object.entries(changes)) await refused(text, what);
 });
+
+/** What an owner might write by mistake, or be talked into. */
+const MISTAKES = {
+  "S-202 a node is asked over https, or on this machine": ["http://node.test", "http://169.254.169.254/", "http://localhost.evil.test", "ftp://node.test", "https://user:word@node.test", "node.test"].map((rpc) => network({ rpc: [rpc] })),
+  "S-169 a facilitator is asked over https, and its URL holds no secret": ["http://one.test", "https://a:b@one.test", "http://10.0.0.1", "//one.test", "https://"].map((url) => others([{ url }])),
+  "S-077 nothing is sold for nothing": ["$0", "0", "$0.0000001", "0.0000000001", { amount: "0" }].map((price) => route({ price })),
+  "S-339 a price is exact or none": ["$0.1+0.2", "1e-7", "$1,5", "0.0000001", "$", "1 $", "0x10", { amount: "1e4" }, { amount: "-1" }, { amount: 1 }].map((price) => route({ price })),
+  "S-078 S-340 who is paid can be paid": [ASSET.replace("0x036Cb", "0x036cb"), `0x${"0".repeat(40)}`, ASSET, "vitalik.eth", `0X${ASSET.slice(2)}`, ASSET.slice(0, -1)].map((payTo) => ({ payTo })),
+  "S-338 the facilitator for tests settles nothing real": ["eip155:8453", "eip155:1", "eip155:137"].flatMap((name) =>
+    ["https://x402.org/facilitator", "https://www.x402.org/facilitator", "https://X402.org:443/facilitator/"].map((url) => ({ networks: { [name]: { facilitator: [{ url }] } } }))),
+  "S-125 a network whose asset needs a contract that is not called here is refused": ["eip155:4326", "eip155:31612"].map((name) => ({ networks: { [name]: embedded } })),
+  "S-186 a token is one that the owner named, with its domain": [{ price: "1 USDT" }, { price: { amount: "1", asset: OTHER } }, { price: { amount: "1", asset: OTHER, name: "Own" } }].map(route),
+};
+for (const [name, changes] of Object.entries(MISTAKES)) {
+  test(name, async () => {
+    for (const change of changes) await refused({ ...base, ...change }, JSON.stringify(change));
+  });
+}
+
+test("S-338 on a test network the facilitator for tests is as good as any", () =>
+  accepted({ ...base, ...others([{ url: "https://x402.org/facilitator" }]) }, "a test network"));
 
 test("S-103 a secret that is missing or no key is said by name, and never shown", async () => {
   const canary = `0x${"c0".repeat(31)}`;

@@ -17,6 +17,8 @@ use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::record::Record;
 use x402_core::server::book::{self, Claim, Named, Report, Said};
 use x402_core::server::gate::Gate;
+use x402_core::server::ops::Revocation;
+use x402_core::server::pass::Doubt;
 use x402_core::types::amount::Amount;
 
 use crate::desk::{Desk, Step};
@@ -113,7 +115,7 @@ impl Handed {
     /// As the entry takes it.
     pub(crate) fn into_js(self) -> JsValue {
         let body = self.body.map_or(JsValue::UNDEFINED, |body| Uint8Array::from(body.as_slice()).into());
-        let due = self.due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into());
+        let due = js::seconds(self.due);
         let first = self.said.first.as_deref().map_or(JsValue::UNDEFINED, JsValue::from);
         Array::of5(&self.said.write().into(), &body, &due, &self.passing.into(), &first).into()
     }
@@ -127,6 +129,25 @@ pub(crate) fn begin(desk: &Desk) -> Result<Option<u64>, Error> {
         desk.step(&key, &Event::SettleUnknown { attempt, transaction: String::new() }, None, None)?;
     }
     desk.shelf.next_due()
+}
+
+/// Whether the payer's book lets a pass stand; none when it cannot be asked.
+pub(crate) async fn pass_stands(env: &Env, doubt: &Doubt, books: u32) -> Option<bool> {
+    let stub = numbered(env, book::shard(&doubt.payer, books))?;
+    heard(stub.stands(&doubt.write()).ok()?).await?.as_bool()
+}
+
+/// Revokes passes; none when the book cannot be asked.
+pub(crate) async fn revoke(env: &Env, of: &Revocation, books: u32) -> Option<()> {
+    let stub = numbered(env, book::shard(&of.payer.to_checksum(), books))?;
+    heard(stub.revoke(&of.subject()).ok()?).await.map(drop)
+}
+
+/// Inside: whether a pass stands.
+pub(crate) fn stands(desk: &Desk, doubt: &str) -> Result<bool, Error> {
+    let doubt = Doubt::read(doubt)?;
+    let revoked = desk.shelf.revoked(&doubt.payer, &doubt.payment)?;
+    Ok(doubt.stands(revoked, desk.record(&doubt.payment)?.map(|record| record.state())))
 }
 
 /// Inside: claims a payment. `last` says that whoever asks does not wait for another word.
@@ -215,10 +236,9 @@ pub(crate) async fn look_after(env: &Env, gate: &Gate, desk: &Desk) -> Result<Op
         desk.shelf.drop_answer(&key)?;
     }
     let due = desk.shelf.due(js::now())?;
-    let mut work: Vec<_> =
-        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, desk, key, record, *chore))).collect();
     // All at once: one that takes its time keeps nobody waiting.
-    let mut left: Vec<_> = work.iter_mut().collect();
+    let mut left: Vec<_> =
+        due.iter().map(|(key, record, chore)| Box::pin(see_to(env, gate, desk, key, record, *chore))).collect();
     std::future::poll_fn(|context| {
         left.retain_mut(|one| one.as_mut().poll(context).is_pending());
         if left.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

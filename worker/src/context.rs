@@ -10,6 +10,7 @@ use web_sys::Response;
 use x402_core::error::{Code, Result};
 use x402_core::server::context::{Charge, OriginContext, PAYMENT_SETTLEMENT, PublicKey};
 use x402_core::server::gate::{Gate, Sale};
+use x402_core::server::pass::Entry;
 
 use crate::gate::Visit;
 use crate::{js, log};
@@ -53,11 +54,23 @@ pub(crate) async fn key(gate: &Gate) -> Result<Option<PublicKey>> {
 /// # Errors
 /// `gate_internal` when the platform fails.
 pub(crate) async fn of(visit: &Visit, sale: &Sale<'_>, payment: &str) -> Result<Option<String>> {
+    signed(visit, |key| visit.gate.context(sale, key, &visit.method, &visit.id, payment, js::now())).await
+}
+
+/// The same for a request that a pass opened.
+///
+/// # Errors
+/// `gate_internal` when the platform fails.
+pub(crate) async fn of_pass(visit: &Visit, entry: &Entry<'_>) -> Result<Option<String>> {
+    signed(visit, |key| visit.gate.context_of_pass(entry, key, &visit.method, &visit.id, js::now())).await
+}
+
+async fn signed(visit: &Visit, write: impl FnOnce(&PublicKey) -> String) -> Result<Option<String>> {
     let Some(context) = &visit.gate.config().origin_context else {
         return Ok(None);
     };
     let Signer { public, key } = signer(context).await?;
-    let input = visit.gate.context(sale, &public, &visit.method, &visit.id, payment, js::now());
+    let input = write(&public);
     let signature = JsFuture::from(js::sign(&key, &input)).await.map_err(|_| Code::GateInternal)?;
     let signature: Uint8Array = signature.dyn_into().map_err(|_| Code::GateInternal)?;
     Ok(Some(Gate::signed_context(&input, &signature.to_vec())))

@@ -26,11 +26,8 @@ struct Held {
     bill: Option<Bill>,
 }
 
-/// What one book has in hand.
-#[derive(Default)]
-struct Hand {
-    held: HashMap<String, Held>,
-}
+/// What one book has in hand, by key.
+type Hand = HashMap<String, Held>;
 
 thread_local! {
     /// By the object's life: an object that comes back into memory starts with empty hands.
@@ -61,7 +58,7 @@ impl Desk {
 
     /// What is known of an authorization.
     pub(crate) fn record(&self, key: &str) -> Result<Option<Record>> {
-        match self.hand(|hand| hand.held.get(key).map(|held| held.record.clone())) {
+        match self.hand(|hand| hand.get(key).map(|held| held.record.clone())) {
             Some(record) => Ok(Some(record)),
             None => self.shelf.record(key),
         }
@@ -72,7 +69,7 @@ impl Desk {
     /// # Errors
     /// `gate_book_unavailable` when nobody has said.
     pub(crate) fn bill(&self, key: &str) -> Result<Bill> {
-        match self.hand(|hand| hand.held.get(key).and_then(|held| held.bill.clone())) {
+        match self.hand(|hand| hand.get(key).and_then(|held| held.bill.clone())) {
             Some(bill) => Ok(bill),
             None => self.shelf.bill(key)?.ok_or_else(|| Code::GateBookUnavailable.into()),
         }
@@ -93,7 +90,7 @@ impl Desk {
         bill: Option<Bill>,
         now: UnixSeconds,
     ) -> Result<Step> {
-        let known = self.hand(|hand| hand.held.remove(key));
+        let known = self.hand(|hand| hand.remove(key));
         let of_shelf = match &known {
             Some(_) => None,
             None => self.shelf.record(key)?,
@@ -102,7 +99,7 @@ impl Desk {
         let (after, outcome) = apply(before, event, now);
         let Some(record) = after else {
             if let Some(held) = known {
-                self.hand(|hand| hand.held.insert(key.into(), held));
+                self.hand(|hand| hand.insert(key.into(), held));
             }
             return Ok(Step { outcome, due: None });
         };
@@ -111,12 +108,12 @@ impl Desk {
             Some(account) => account,
             None => self.shelf.account(key)?.ok_or_else(|| Error::from(Code::GateBookUnavailable))?,
         };
-        let bill = bill.or(old_bill);
         let due = self.shelf.keep(key, &account, &record, bill.as_ref())?;
+        let bill = bill.or(old_bill);
         if record.is_worked_on() {
             self.hand(|hand| {
-                if hand.held.len() < MOST {
-                    hand.held.insert(key.into(), Held { account, record, bill });
+                if hand.len() < MOST {
+                    hand.insert(key.into(), Held { account, record, bill });
                 }
             });
         }

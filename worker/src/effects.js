@@ -1,6 +1,24 @@
 // What the gate does outside of itself, each effect in one call: a subrequest made from Rust piece by piece crosses the
 // boundary some thirty times, which cost more than the signature's check. Nothing is decided here.
 
+/** Sets headers by names and values in turns: none where the value is empty, and cookies beside those there are. */
+function set(headers, pairs) {
+  for (let at = 0; at < pairs.length; at += 2) {
+    const [name, value] = [pairs[at], pairs[at + 1]];
+    if (value === "") headers.delete(name);
+    else if (name === "set-cookie") headers.append(name, value);
+    else headers.set(name, value);
+  }
+  return headers;
+}
+
+/** The headers of a message but for some. */
+function without(names, message) {
+  const headers = new Headers(message.headers);
+  for (const name of names) headers.delete(name);
+  return headers;
+}
+
 /** Does `work` with a signal that ends it after so many milliseconds; undefined when it fails or comes too late. */
 async function within(milliseconds, work) {
   const late = new AbortController();
@@ -55,8 +73,7 @@ export const bodyOf = (message, limit) => gather(message.body, limit).catch(() =
  */
 export const post = (url, headers, body, milliseconds, limit) =>
   within(milliseconds, async (signal) => {
-    const sent = { "content-type": "application/json" };
-    for (let at = 0; at < headers.length; at += 2) sent[headers[at]] = headers[at + 1];
+    const sent = set(new Headers({ "content-type": "application/json" }), headers);
     const response = await fetch(url, { method: "POST", headers: sent, body, redirect: "manual", signal });
     const length = response.headers.get("content-length");
     // The runtime holds a body to the length it was announced with.
@@ -83,14 +100,13 @@ export async function signWith(algorithm, key, text) {
 /**
  * Asks an origin for a URL with a request's method and headers but for those in `stripped`, and with a body: its own
  * where none is given. Undefined when the origin does not begin to answer in time. A paid answer is for one request: no
- * cache on the way may have it or keep it. The origin is told in `context` that it is paid, if it is told.
+ * cache on the way may have it or keep it.
  * @param {Fetcher | undefined} binding the origin's service, or none for one that the URL names
+ * @param {string[]} changed names and values in turn of headers that are sent in place of the request's own
  */
-export const askOrigin = (binding, url, request, bytes, stripped, paid, context, milliseconds) =>
+export const askOrigin = (binding, url, request, bytes, stripped, paid, changed, milliseconds) =>
   within(milliseconds, (signal) => {
-    const headers = new Headers(request.headers);
-    for (const name of stripped) headers.delete(name);
-    if (context) headers.set("payment-context", context);
+    const headers = set(without(stripped, request), changed);
     const { method } = request;
     const body = bytes ?? request.body;
     const init = { method, headers, body, redirect: "manual", signal };
@@ -104,9 +120,7 @@ export const askOrigin = (binding, url, request, bytes, stripped, paid, context,
  */
 export function deliver(origin, stripped, headers) {
   const { status, statusText, body, webSocket } = origin;
-  const sent = new Headers(origin.headers);
-  for (const name of stripped) sent.delete(name);
-  for (let at = 0; at < headers.length; at += 2) sent.set(headers[at], headers[at + 1]);
+  const sent = set(without(stripped, origin), headers);
   return new Response(body, { status, statusText, headers: sent, webSocket: webSocket ?? undefined });
 }
 
@@ -133,21 +147,23 @@ export async function collect(answer, limit, milliseconds) {
     const broken = () => reject(new Error("the origin did not end its answer in time"));
     timer = length === null ? setTimeout(resolve, AT_ONCE) : setTimeout(broken, milliseconds);
   });
-  for (;;) {
-    const next = reader.read();
-    const read = await Promise.race([next, late]);
-    if (read?.done) {
-      clearTimeout(timer);
-      const bytes = join(pieces, size);
-      return [bytes, new Response(NO_BODY.has(status) ? null : bytes, answer)];
+  try {
+    for (;;) {
+      const next = reader.read();
+      const read = await Promise.race([next, late]);
+      if (read?.done) {
+        const bytes = join(pieces, size);
+        return [bytes, new Response(NO_BODY.has(status) ? null : bytes, answer)];
+      }
+      if (read) {
+        pieces.push(read.value);
+        size += read.value.byteLength;
+        if (size <= limit) continue;
+      }
+      return [undefined, new Response(rest(pieces, read ? undefined : next, reader), answer)];
     }
-    if (read) {
-      pieces.push(read.value);
-      size += read.value.byteLength;
-      if (size <= limit) continue;
-    }
+  } finally {
     clearTimeout(timer);
-    return [undefined, new Response(rest(pieces, read ? undefined : next, reader), answer)];
   }
 }
 
@@ -170,18 +186,13 @@ const rest = (pieces, next, reader) =>
   });
 
 /** The names and values of an answer's headers but for those in `stripped`, in turns. */
-export function headers(answer, stripped) {
-  const all = new Headers(answer.headers);
-  for (const name of stripped) all.delete(name);
-  return [...all].flat();
-}
+export const headers = (answer, stripped) => [...without(stripped, answer)].flat();
 
 /** An answer that was kept, with these headers in place of its own. */
 export function replay(status, kept, body, headers) {
   const all = new Headers();
   for (let at = 0; at < kept.length; at += 2) all.append(kept[at], kept[at + 1]);
-  for (let at = 0; at < headers.length; at += 2) all.set(headers[at], headers[at + 1]);
-  return new Response(NO_BODY.has(status) ? null : body, { status, headers: all });
+  return new Response(NO_BODY.has(status) ? null : body, { status, headers: set(all, headers) });
 }
 
 /** Whether the client went away, as far as the runtime tells (its flag `enable_request_signal`). */

@@ -1,19 +1,21 @@
 //! Carries a request through the gate: the core says what is next, this does it.
 
 use js_sys::JsString;
-use js_sys::futures::future_to_promise;
-use wasm_bindgen::JsValue;
+use js_sys::futures::{JsFuture, future_to_promise};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
 use worker::Env;
 use x402_core::error::Code;
 use x402_core::server::book::PATIENCE_BEGIN;
 use x402_core::server::config::Origin;
+use x402_core::server::context::PAYMENT_CONTEXT;
 use x402_core::server::gate::{Answer, Facts, Gate, Step};
+use x402_core::server::pass::{COOKIE, Entry, other_cookies};
 use x402_core::server::path;
 use x402_core::types::time::UnixSeconds;
 
 use crate::log::Trace;
-use crate::{api, http, ops, respond, sale};
+use crate::{api, book, context, http, js, ops, respond, sale};
 
 /// The header that names a paid request in its answer.
 const REQUEST_ID: &str = "x-request-id";
@@ -28,6 +30,8 @@ pub(crate) struct Visit {
     pub(crate) method: String,
     pub(crate) query: Option<String>,
     pub(crate) page: Option<String>,
+    /// The request's cookies, if it has any.
+    pub(crate) cookie: Option<String>,
 }
 
 /// What the entry reads of a request's head, all at once.
@@ -41,6 +45,9 @@ pub(crate) struct Head {
     pub(crate) authorization: Option<String>,
     pub(crate) upgrade: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) payment_pass: Option<String>,
+    pub(crate) page_nonce: Option<String>,
 }
 
 /// The path and the query of a URL as it was sent: cut, not parsed.
@@ -67,6 +74,9 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
         authorization: head.authorization.as_deref(),
         upgrade: head.upgrade.as_deref(),
         idempotency_key: head.idempotency_key.as_deref(),
+        cookie: head.cookie.as_deref(),
+        payment_pass: head.payment_pass.as_deref(),
+        page_nonce: head.page_nonce.as_deref(),
     };
     let step = gate.admit(&facts, UnixSeconds(now.into()));
     let trace = || Trace::begin(&head.method, path);
@@ -81,7 +91,7 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
     }
     let (trace, query) = (trace(), query.map(String::from));
     let id = trace.id().to_owned();
-    let visit = Visit { id, gate, env, request, method: head.method, query, page: head.origin };
+    let visit = Visit { id, gate, env, request, method: head.method, query, page: head.origin, cookie: head.cookie };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -94,6 +104,29 @@ async fn walk(visit: &Visit, step: Step<'static>, trace: Trace) -> Result<Respon
         Step::Facilitator(endpoint) => api::answer(visit, endpoint, trace).await,
         Step::Own(own) => ops::answer(visit, &own, trace).await,
         Step::Pay(sale) => named(sale::sell(visit, &sale, trace).await?, &visit.id),
+        Step::Enter(entry) => named(let_in(visit, &entry, trace).await?, &visit.id),
+    }
+}
+
+/// A request that shows a pass: to the origin as a paid one, unless the payer's book has revoked it.
+async fn let_in(visit: &Visit, entry: &Entry<'static>, trace: Trace) -> Result<Response, JsValue> {
+    let fails = |code| visit.gate.failure(code, entry.page.as_deref());
+    match book::pass_stands(&visit.env, &entry.shown.pass.doubt(), visit.gate.config().ledger.books).await {
+        Some(true) => {}
+        Some(false) => return finish(&entry.refusal, trace),
+        None => return finish(&fails(Code::GateBookUnavailable), trace),
+    }
+    let Ok(context) = context::of_pass(visit, entry).await else {
+        return finish(&fails(Code::GateInternal), trace);
+    };
+    let token = entry.shown.token.then(|| ("authorization", String::new()));
+    let changed = token.into_iter().chain(context.map(|context| (PAYMENT_CONTEXT, context))).collect();
+    match ask_origin(visit, &entry.path, &JsValue::UNDEFINED, true, changed).await {
+        Some(origin) => {
+            trace.end(origin.status(), Some("pass"));
+            respond::deliver(&origin, &visit.gate.opened(entry))
+        }
+        None => finish(&fails(Code::GateOriginFailed), trace),
     }
 }
 
@@ -105,7 +138,7 @@ fn named(response: Response, id: &str) -> Result<Response, JsValue> {
 
 /// A free request: to the origin, and its answer back.
 async fn forward(visit: &Visit, path: &str, trace: Trace) -> Result<Response, JsValue> {
-    match ask_origin(visit, path, &JsValue::UNDEFINED, false, None).await {
+    match ask_origin(visit, path, &JsValue::UNDEFINED, false, Vec::new()).await {
         Some(origin) => {
             let speaks = origin.headers().has("access-control-allow-origin")?;
             respond::deliver(&origin, &visit.gate.forwarded(visit.page.as_deref(), speaks))
@@ -121,13 +154,13 @@ pub(crate) fn finish(answer: &Answer, trace: Trace) -> Result<Response, JsValue>
 }
 
 /// Asks the origin for a path; none when it does not begin to answer in time. A paid answer is for one request: no
-/// cache on the way may have it or keep it.
+/// cache on the way may have it or keep it. `changed` are headers in place of the request's own, empty for none.
 pub(crate) async fn ask_origin(
     visit: &Visit,
     path: &str,
     body: &JsValue,
     paid: bool,
-    context: Option<&str>,
+    mut changed: Vec<(&str, String)>,
 ) -> Option<Response> {
     let config = visit.gate.config();
     let binding = match &config.origin {
@@ -137,6 +170,11 @@ pub(crate) async fn ask_origin(
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
-    http::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, context, PATIENCE_BEGIN * 1000)
-        .await
+    if let Some(cookie) = visit.cookie.as_deref().filter(|cookie| cookie.contains(COOKIE)) {
+        changed.push(("cookie", other_cookies(cookie)));
+    }
+    let changed = http::list(changed.iter().flat_map(|(name, value)| [*name, value.as_str()]));
+    let patience = PATIENCE_BEGIN * 1000;
+    let asked = js::ask_origin(binding.as_ref(), &url, &visit.request, body, &stripped, paid, &changed, patience);
+    JsFuture::from(asked).await.ok()?.dyn_into().ok()
 }

@@ -2,7 +2,7 @@
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, JsString, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use web_sys::{Request, Response};
 
 use crate::js;
@@ -42,22 +42,6 @@ pub(crate) struct Collected {
 pub(crate) async fn collect(answer: &Response, limit: usize, milliseconds: u32) -> Option<Collected> {
     let parts: Array = JsFuture::from(js::collect(answer, limit, milliseconds)).await.ok()?.dyn_into().ok()?;
     Some(Collected { kept: parts.get(0).dyn_into().ok(), answer: parts.get(1).dyn_into().ok()? })
-}
-
-/// Asks an origin; none when it does not begin to answer in time.
-#[expect(clippy::too_many_arguments, reason = "one crossing of the boundary is cheaper than one for each")]
-pub(crate) async fn ask_origin(
-    binding: Option<&JsValue>,
-    url: &str,
-    request: &Request,
-    body: &JsValue,
-    stripped: &Array,
-    paid: bool,
-    context: Option<&str>,
-    milliseconds: u32,
-) -> Option<Response> {
-    let asked = js::ask_origin(binding, url, request, body, stripped, paid, context, milliseconds);
-    JsFuture::from(asked).await.ok()?.dyn_into().ok()
 }
 
 /// Texts as JavaScript's list of them.

@@ -29,7 +29,7 @@ extern "C" {
         body: &JsValue,
         stripped: &Array,
         paid: bool,
-        context: Option<&str>,
+        changed: &Array,
         milliseconds: u32,
     ) -> Promise;
     /// Whether the client went away, as far as the runtime tells.
@@ -68,6 +68,11 @@ extern "C" {
     /// A promise of the text of what was found.
     #[wasm_bindgen(method, catch)]
     pub(crate) fn list(this: &BookStub, ask: &str) -> Result<Promise, JsValue>;
+    /// A promise of whether a pass stands.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn stands(this: &BookStub, doubt: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn revoke(this: &BookStub, subject: &str) -> Result<Promise, JsValue>;
     /// A promise of the text of what was counted.
     #[wasm_bindgen(method, catch)]
     pub(crate) fn summary(this: &BookStub) -> Result<Promise, JsValue>;
@@ -90,4 +95,9 @@ pub(crate) fn milliseconds() -> u64 {
 /// The time.
 pub(crate) fn now() -> UnixSeconds {
     UnixSeconds(milliseconds() / 1000)
+}
+
+/// A time in Unix seconds, or nothing, as JavaScript takes it.
+pub(crate) fn seconds(at: Option<u64>) -> JsValue {
+    at.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into())
 }

@@ -108,6 +108,9 @@ pub fn fetch(
     authorization: Option<String>,
     upgrade: Option<String>,
     idempotency_key: Option<String>,
+    cookie: Option<String>,
+    payment_pass: Option<String>,
+    page_nonce: Option<String>,
 ) -> Result<JsValue, JsValue> {
     let Some(gate) = current() else {
         let answer = Gate::unhealthy(gate::target(&url).0).unwrap_or_else(Gate::misconfigured);
@@ -123,6 +126,9 @@ pub fn fetch(
         authorization,
         upgrade,
         idempotency_key,
+        cookie,
+        payment_pass,
+        page_nonce,
     };
     gate::enter(gate, env, request, head, now)
 }
@@ -154,7 +160,7 @@ pub fn relayer_wait(state: DurableObjectState, order: String) -> Promise {
 pub fn book_open(state: DurableObjectState, life: u32) -> Promise {
     future_to_promise(async move {
         let due = book::begin(&desk(state, life)).map_err(|error| thrown(&error))?;
-        Ok(due.map_or(JsValue::UNDEFINED, |due| u32::try_from(due).unwrap_or(u32::MAX).into()))
+        Ok(js::seconds(due))
     })
 }
 
@@ -198,7 +204,7 @@ pub fn book_alarm(state: DurableObjectState, life: u32, env: Env) -> Promise {
         let gate = current().ok_or_else(|| thrown(&Code::GateConfig.into()))?;
         let desk = desk(state, life);
         let next = book::look_after(&env, gate, &desk).await.map_err(|error| thrown(&error))?;
-        Ok(next.map_or(JsValue::UNDEFINED, |at| u32::try_from(at).unwrap_or(u32::MAX).into()))
+        Ok(js::seconds(next))
     })
 }
 
@@ -208,6 +214,24 @@ pub fn book_list(state: DurableObjectState, ask: String) -> Promise {
     future_to_promise(async move {
         let found = ledger_view::list(&Shelf::of(&State::from(state)), &ask).map_err(|error| thrown(&error))?;
         Ok(found.write().into())
+    })
+}
+
+/// Inside a book: whether a pass stands.
+#[wasm_bindgen]
+pub fn book_stands(state: DurableObjectState, life: u32, doubt: String) -> Promise {
+    future_to_promise(async move {
+        let stands = book::stands(&desk(state, life), &doubt).map_err(|error| thrown(&error))?;
+        Ok(stands.into())
+    })
+}
+
+/// Inside a book: revokes the passes of a payer or of a payment.
+#[wasm_bindgen]
+pub fn book_revoke(state: DurableObjectState, subject: String) -> Promise {
+    future_to_promise(async move {
+        Shelf::of(&State::from(state)).revoke(&subject, js::now()).map_err(|error| thrown(&error))?;
+        Ok(JsValue::UNDEFINED)
     })
 }
 

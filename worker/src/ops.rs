@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Response;
 use x402_core::error::{Code, Error};
 use x402_core::server::audit::Page;
-use x402_core::server::gate::Answer;
+use x402_core::server::gate::{Answer, Gate};
 use x402_core::server::ops::{Own, Query};
 
 use crate::gate::{Visit, finish};
@@ -20,6 +20,10 @@ pub(crate) async fn answer(visit: &Visit, own: &Own, trace: Trace) -> Result<Res
         Own::Keys => return keys(visit).await,
         Own::Metrics => Ok(metrics(visit).await),
         Own::Payments(query) => payments(visit, query).await,
+        Own::Revoke(of) => match book::revoke(&visit.env, of, visit.gate.config().ledger.books).await {
+            Some(()) => Ok(Gate::revoked()),
+            None => Err(Code::GateBookUnavailable.into()),
+        },
     };
     finish(&answer.unwrap_or_else(|error| visit.gate.failure(error.code(), visit.page.as_deref())), trace)
 }

@@ -7,7 +7,7 @@ use x402_core::error::{Code, Error};
 use x402_core::facilitator::bill::Bill;
 use x402_core::ledger::event::Event;
 use x402_core::server::book::{Claim, Head, Next, PATIENCE_BODY, Report};
-use x402_core::server::context::Charge;
+use x402_core::server::context::{Charge, PAYMENT_CONTEXT};
 use x402_core::server::gate::{Answer, Sale};
 
 use crate::book::{self, Word};
@@ -46,7 +46,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
             Next::Verify(attempt) => match work.verify(attempt).await {
                 Ok(()) => {
                     let event = Event::Verified { attempt, present: !js::gone(&visit.request) };
-                    work.report(event, None, &JsValue::UNDEFINED).await
+                    work.tell(event).await
                 }
                 Err(answer) => return finish(&answer, trace),
             },
@@ -55,6 +55,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
                 Err(answer) => return finish(&answer, trace),
             },
             Next::Execute(attempt) => work.execute(attempt).await,
+            Next::Claim => book::claim(&visit.env, &work.claim).await,
             Next::Deliver(headers, outcome) => {
                 let Some(origin) = &work.origin else {
                     return finish(&visit.gate.faulted(sale, Code::GateInternal), trace);
@@ -109,7 +110,7 @@ impl<'v> Work<'v> {
     async fn refuse(&mut self, attempt: u32, error: &Error) -> Answer {
         let event = Event::Refused { attempt, reason: error.code().as_str().into() };
         // If this is lost, the claim lapses by itself.
-        let _ = self.report(event, None, &JsValue::UNDEFINED).await;
+        let _ = self.tell(event).await;
         self.visit.gate.unverified(self.sale, error)
     }
 
@@ -118,32 +119,38 @@ impl<'v> Work<'v> {
         let failed = Event::OriginFailed { attempt, asked: true };
         let body = self.visit.request.body().map_or(JsValue::UNDEFINED, |_| self.body.clone().into());
         let Ok(context) = context::of(self.visit, self.sale, &self.claim.key).await else {
-            return self.report(Event::OriginFailed { attempt, asked: false }, None, &JsValue::UNDEFINED).await;
+            return self.tell(Event::OriginFailed { attempt, asked: false }).await;
         };
-        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, context.as_deref()).await else {
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+        let changed = context.map(|context| (PAYMENT_CONTEXT, context)).into_iter().collect();
+        let Some(answer) = ask_origin(self.visit, &self.sale.path, &body, true, changed).await else {
+            return self.tell(failed).await;
         };
         let status = answer.status();
         let charge = context::charge(self.visit, self.sale, &answer);
         if charge == Charge::Fault {
             respond::discard(&answer);
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+            return self.tell(failed).await;
         }
         let charged = charge == Charge::Price;
         if !charged {
             self.origin = Some(answer);
             let event = Event::Answered { attempt, status, charged, kept: false, present: true };
-            return self.report(event, None, &JsValue::UNDEFINED).await;
+            return self.tell(event).await;
         }
         let limit = usize::try_from(self.visit.gate.config().ledger.keep_bytes).unwrap_or(usize::MAX);
         let Some(Collected { kept, answer }) = http::collect(&answer, limit, PATIENCE_BODY * 1000).await else {
-            return self.report(failed, None, &JsValue::UNDEFINED).await;
+            return self.tell(failed).await;
         };
         let present = !js::gone(&self.visit.request);
         let event = Event::Answered { attempt, status, charged, kept: kept.is_some(), present };
         let head = kept.is_some().then(|| Head { status, headers: respond::headers_of_origin(&answer) });
         self.origin = Some(answer);
         self.report(event, head, &kept.map_or(JsValue::UNDEFINED, JsValue::from)).await
+    }
+
+    /// Reports what has no body.
+    async fn tell(&mut self, event: Event) -> Option<Word> {
+        self.report(event, None, &JsValue::UNDEFINED).await
     }
 
     async fn report(&mut self, event: Event, head: Option<Head>, body: &JsValue) -> Option<Word> {

@@ -7,6 +7,7 @@ use x402_core::ledger::alarm::{self, Chore};
 use x402_core::ledger::event::RequestHash;
 use x402_core::ledger::record::Record;
 use x402_core::server::book::Head;
+use x402_core::server::pass::SECONDS_MOST;
 use x402_core::types::amount::Amount;
 use x402_core::types::json;
 use x402_core::types::time::UnixSeconds;
@@ -30,6 +31,7 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS records \
     CREATE INDEX IF NOT EXISTS until ON answers (until); \
     CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, key TEXT NOT NULL, request TEXT NOT NULL); \
     CREATE INDEX IF NOT EXISTS named ON names (key); \
+    CREATE TABLE IF NOT EXISTS revoked (subject TEXT PRIMARY KEY, at INTEGER NOT NULL); \
     CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL)";
 
 /// The database of one book.
@@ -88,7 +90,7 @@ impl Shelf {
         rows.first().map(|row| text(row, 0).map(String::from)).transpose()
     }
 
-    /// Keeps what a record has become, and how it is settled where that is new; answers when it wants to be looked after.
+    /// Keeps what a record has become, and how it is settled where that is new: it never changes. Answers when it wants to be looked after.
     pub(crate) fn keep(&self, key: &str, account: &str, record: &Record, bill: Option<&Bill>) -> Result<u64> {
         let query = "INSERT INTO records (key, account, due, state, exposure, body, bill) VALUES (?, ?, ?, ?, ?, ?, ?) \
             ON CONFLICT (key) DO UPDATE SET due = excluded.due, state = excluded.state, exposure = excluded.exposure, \
@@ -197,6 +199,24 @@ impl Shelf {
             Some(SqlStorageValue::Blob(body)) => Ok(Some((head, body))),
             _ => Err(Code::GateBookUnavailable.into()),
         }
+    }
+
+    /// When the passes of a payer or of a payment were last revoked.
+    pub(crate) fn revoked(&self, payer: &str, payment: &str) -> Result<Option<u64>> {
+        let query = "SELECT max(at) FROM revoked WHERE subject IN (?, ?)";
+        let rows = self.run(query, Row::from([payer.into(), payment.into()]))?;
+        Ok(rows.first().and_then(|row| match row.first() {
+            Some(SqlStorageValue::Integer(at)) => u64::try_from(*at).ok(),
+            _ => None,
+        }))
+    }
+
+    /// Revokes the passes of a payer or of a payment, and forgets what was revoked so long ago that no pass is left.
+    pub(crate) fn revoke(&self, subject: &str, now: UnixSeconds) -> Result<()> {
+        let over = UnixSeconds(now.0.saturating_sub(SECONDS_MOST));
+        self.run("DELETE FROM revoked WHERE at < ?", Row::from([seconds(over)]))?;
+        let query = "INSERT OR REPLACE INTO revoked (subject, at) VALUES (?, ?)";
+        self.run(query, Row::from([subject.into(), seconds(now)])).map(drop)
     }
 
     /// The keys of answers that are not kept any longer.

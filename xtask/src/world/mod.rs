@@ -119,6 +119,8 @@ pub struct World {
 /// The prefix under which the demo config answers as a facilitator, and the token it asks for.
 const FACILITATOR_PREFIX: &str = "/facilitator";
 const FACILITATOR_TOKEN: &str = "local-world-facilitator-token";
+/// What the world's passes are made with.
+const PASS_KEY: &str = "local-world-key-of-passes";
 
 impl World {
     /// The description, one line of JSON.
@@ -208,9 +210,12 @@ fn start_gate(processes: &Processes, options: &Options, rpc: &str, origin: &str)
     let demo = root().join("worker/gate.demo.json");
     let file = options.gate_config.as_ref().unwrap_or(&demo);
     let mut secrets = options.secrets.clone();
-    for (name, value) in
-        [("RELAYER_KEY", RELAYER.private_key), ("RPC_URL", rpc), ("FACILITATOR_TOKEN", FACILITATOR_TOKEN)]
-    {
+    for (name, value) in [
+        ("RELAYER_KEY", RELAYER.private_key),
+        ("RPC_URL", rpc),
+        ("FACILITATOR_TOKEN", FACILITATOR_TOKEN),
+        ("PASS_KEY", PASS_KEY),
+    ] {
         if !secrets.iter().any(|(given, _)| given == name) {
             secrets.push((name.to_owned(), value.to_owned()));
         }
