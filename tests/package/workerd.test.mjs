@@ -49,7 +49,7 @@ export class Purse extends DurableObject {
 export default { fetch: (request, env) => env.PURSE.get(env.PURSE.idFromName("one")).fetch(request) };`;
 
 test("S-275, S-276 a Durable Object keeps a budget over payers and restarts", async () => {
-  const scripts = readdirSync(new URL("js/", pkg)).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
+  const scripts = readdirSync(new URL("js/", pkg)).filter((name) => name.endsWith(".js")).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
   const modules = [
     { name: "main.mjs", type: "esModule", text: PURSE },
     ...scripts,
