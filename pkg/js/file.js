@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
@@ -22,6 +23,13 @@ async function write(path, text, flags) {
   } finally {
     await file.close();
   }
+}
+
+/** Lets a renamed file stay renamed when the power fails. Not every system lets its folders be opened for that. */
+async function settleFolder(path) {
+  const folder = await open(dirname(path)).catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
 }
 
 /** The locks that this process holds: a process of the same number may have left one behind. */
@@ -139,6 +147,7 @@ export function fileStore(path) {
       await write(fresh, `${change.book}\n${entries.map((entry) => `${entry}\n`).join("")}`, "wx");
       if ((await owner()) !== name) throw new Error("another process took the lock");
       await rename(fresh, path);
+      await settleFolder(path);
       if (change.entries.length > 0) await write(log, change.entries.map((entry) => `${entry}\n`).join(""), "a");
     } finally {
       if ((await owner()) === name) await rm(lock, { force: true });

@@ -161,23 +161,7 @@ pub fn claim(
 /// # Errors
 /// The refusal, with the rules that were asked.
 pub fn afford(book: &Book, policy: &Policy, choice: &Choice, who: &Who, now: UnixSeconds) -> (Vec<Rule>, Result<()>) {
-    let claim = Claim {
-        open: Open {
-            id: String::new(),
-            state: State::Reserved,
-            kind: kind(choice, who),
-            amount: choice.price,
-            units: String::new(),
-            symbol: String::new(),
-            payer: String::new(),
-            valid_before: now,
-            until: now,
-            provable: false,
-            identity: None,
-            payment: None,
-        },
-        asked: true,
-    };
+    let claim = Claim { open: Open { kind: kind(choice, who), amount: choice.price, ..Open::default() }, asked: true };
     match apply(book, policy, &Event::Reserve(Box::new(claim)), now).outcome {
         Outcome::Refused(error, trace) => (trace.0, Err(error)),
         Outcome::Reserved(trace) => (trace.0, Ok(())),

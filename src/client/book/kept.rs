@@ -47,14 +47,15 @@ impl Book {
         if fields.number("format")? != FORMAT {
             return Err(Error::new(CODE, "it was written by another version"));
         }
-        let open: Result<Vec<Open>> = fields.list("open")?.into_iter().map(Open::read).collect();
-        let sums: Result<Vec<Sum>> = fields.list("sums")?.into_iter().map(Sum::read).collect();
-        Ok(Self {
-            head: fields.text_as("head", hex::decode_array)?,
-            count: fields.number("count")?,
-            open: open?,
-            sums: sums?,
-        })
+        let head = fields.text_as("head", hex::decode_array)?;
+        let mut book = Self { head, count: fields.number("count")?, ..Self::default() };
+        for text in fields.list("open")? {
+            book.open.push(Open::read(text)?);
+        }
+        for text in fields.list("sums")? {
+            book.sums.push(Sum::read(text)?);
+        }
+        Ok(book)
     }
 }
 
@@ -75,15 +76,14 @@ impl Kind {
         to.text("payTo", &self.pay_to).optional_text("task", self.task.as_deref()).flag("dollar", self.dollar);
     }
 
-    fn read(fields: &Fields<'_>) -> Result<Self> {
-        Ok(Self {
-            origin: fields.text("origin")?,
-            network: fields.text("network")?,
-            asset: fields.text("asset")?,
-            pay_to: fields.text("payTo")?,
-            task: fields.optional_text("task")?,
-            dollar: fields.flag("dollar")?,
-        })
+    fn fill(&mut self, fields: &Fields<'_>) -> Result<()> {
+        self.origin = fields.text("origin")?;
+        self.network = fields.text("network")?;
+        self.asset = fields.text("asset")?;
+        self.pay_to = fields.text("payTo")?;
+        self.task = fields.optional_text("task")?;
+        self.dollar = fields.flag("dollar")?;
+        Ok(())
     }
 }
 
@@ -107,26 +107,23 @@ impl Message for Open {
 impl Open {
     fn read(text: &str) -> Result<Self> {
         let fields = Fields::read(text, CODE)?;
+        let mut open = Self::default();
+        open.kind.fill(&fields)?;
         let state = fields.text("state")?;
-        let state = STATES.iter().find(|(name, _)| *name == state).ok_or(CODE)?.1;
-        let identity = match fields.optional_flag("lasting")? {
-            Some(lasting) => Some(Identity { hash: fields.text_as("identity", hex::decode_array)?, lasting }),
-            None => None,
-        };
-        Ok(Self {
-            id: fields.text("id")?,
-            state,
-            kind: Kind::read(&fields)?,
-            amount: fields.text_as("amount", Amount::parse)?,
-            units: fields.text("units")?,
-            symbol: fields.text("symbol")?,
-            payer: fields.text("payer")?,
-            valid_before: time(&fields, "validBefore")?,
-            until: time(&fields, "until")?,
-            provable: fields.flag("provable")?,
-            identity,
-            payment: fields.optional_text("payment")?,
-        })
+        open.state = STATES.iter().find(|(name, _)| *name == state).ok_or(CODE)?.1;
+        if let Some(lasting) = fields.optional_flag("lasting")? {
+            open.identity = Some(Identity { hash: fields.text_as("identity", hex::decode_array)?, lasting });
+        }
+        open.id = fields.text("id")?;
+        open.amount = fields.text_as("amount", Amount::parse)?;
+        open.units = fields.text("units")?;
+        open.symbol = fields.text("symbol")?;
+        open.payer = fields.text("payer")?;
+        open.valid_before = time(&fields, "validBefore")?;
+        open.until = time(&fields, "until")?;
+        open.provable = fields.flag("provable")?;
+        open.payment = fields.optional_text("payment")?;
+        Ok(open)
     }
 }
 
@@ -147,7 +144,11 @@ impl Sum {
             let (amount, since, at) = (next()?, next()?.to_u64()?, next()?.to_u64()?);
             Some(Run { amount, since: UnixSeconds(since), at: UnixSeconds(at) })
         };
-        let runs: Option<Vec<Run>> = fields.text("runs")?.split(',').map(run).collect();
-        Ok(Self { kind: Kind::read(&fields)?, runs: runs.ok_or(CODE)? })
+        let mut sum = Self::default();
+        sum.kind.fill(&fields)?;
+        for text in fields.text("runs")?.split(',') {
+            sum.runs.push(run(text).ok_or(CODE)?);
+        }
+        Ok(sum)
     }
 }

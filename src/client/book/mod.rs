@@ -78,9 +78,10 @@ pub struct Kind {
 }
 
 /// How far an authorization has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Nothing was sent.
+    #[default]
     Reserved,
     /// It was about to be sent, or was.
     Sent,
@@ -89,7 +90,7 @@ pub enum State {
 }
 
 /// One authorization.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Open {
     /// Its nonce, in hex.
     pub id: String,
@@ -118,7 +119,7 @@ pub struct Open {
 }
 
 /// What was spent on one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     /// What budgets know of it.
     pub kind: Kind,

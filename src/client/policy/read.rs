@@ -37,35 +37,33 @@ impl Policy {
             "v1",
             "contractWallet",
         ])?;
-        let default = Self::default();
-        let max_validity_seconds = fields.optional_number("maxValiditySeconds")?;
-        if max_validity_seconds == Some(0) {
-            return Err(Error::new(CODE, "maxValiditySeconds is at least 1"));
+        // Made whole first: what is dropped where reading ends early is one thing then, which is smaller.
+        let mut policy = Self::default();
+        if let Some(money) = optional_money(&fields, "maxPerPayment")? {
+            policy.max_per_payment = money;
         }
-        let deny = match fields.optional_verbatim("deny") {
-            Some(deny) => Deny::read(deny.as_str())?,
-            None => default.deny,
-        };
-        let prefer = match fields.optional_verbatim("prefer") {
-            Some(prefer) if prefer.as_str() != "\"cheapest\"" => Prefer::read(prefer.as_str())?,
-            _ => default.prefer,
-        };
-        let policy = Self {
-            max_per_payment: optional_money(&fields, "maxPerPayment")?.unwrap_or(default.max_per_payment),
-            budgets: each(&fields, "budgets", Budget::read)?,
-            origins: fields.optional_texts("origins", origin)?,
-            networks: fields.optional_texts("networks", Network::parse)?,
-            pay_to: fields.optional_texts("payTo", Address::parse)?,
-            schemes: fields.optional_texts("schemes", |text| Ok(text.into()))?,
-            deny,
-            assets: each(&fields, "assets", Token::read)?,
-            prefer,
-            max_validity_seconds: max_validity_seconds.unwrap_or(default.max_validity_seconds),
-            https_only: fields.optional_flag("httpsOnly")?.unwrap_or(true),
-            pin_recipients: fields.optional_flag("pinRecipients")?.unwrap_or(false),
-            v1: fields.optional_flag("v1")?.unwrap_or(false),
-            contract_wallet: fields.optional_flag("contractWallet")?.unwrap_or(false),
-        };
+        policy.budgets = each(&fields, "budgets", Budget::read)?;
+        policy.origins = fields.optional_texts("origins", origin)?;
+        policy.networks = fields.optional_texts("networks", Network::parse)?;
+        policy.pay_to = fields.optional_texts("payTo", Address::parse)?;
+        policy.schemes = fields.optional_texts("schemes", |text| Ok(text.into()))?;
+        if let Some(deny) = fields.optional_verbatim("deny") {
+            policy.deny.fill(deny.as_str())?;
+        }
+        policy.assets = each(&fields, "assets", Token::read)?;
+        if let Some(prefer) = fields.optional_verbatim("prefer").filter(|text| text.as_str() != "\"cheapest\"") {
+            policy.prefer.fill(prefer.as_str())?;
+        }
+        if let Some(seconds) = fields.optional_number("maxValiditySeconds")? {
+            if seconds == 0 {
+                return Err(Error::new(CODE, "maxValiditySeconds is at least 1"));
+            }
+            policy.max_validity_seconds = seconds;
+        }
+        policy.https_only = fields.optional_flag("httpsOnly")?.unwrap_or(true);
+        policy.pin_recipients = fields.optional_flag("pinRecipients")?.unwrap_or(false);
+        policy.v1 = fields.optional_flag("v1")?.unwrap_or(false);
+        policy.contract_wallet = fields.optional_flag("contractWallet")?.unwrap_or(false);
         // Dollars cannot count what has no value in dollars.
         let uncounted = |token: &&Token| {
             let named = |of: &Budget| of.asset.as_ref().is_some_and(|asset| asset.eq_ignore_ascii_case(&token.address));
@@ -127,25 +125,23 @@ impl Token {
 }
 
 impl Deny {
-    fn read(text: &str) -> Result<Self> {
+    fn fill(&mut self, text: &str) -> Result<()> {
         let fields = Fields::read(text, CODE)?;
         fields.only(&["origins", "networks", "payTo"])?;
-        Ok(Self {
-            origins: fields.optional_texts("origins", origin)?.unwrap_or_default(),
-            networks: fields.optional_texts("networks", Network::parse)?.unwrap_or_default(),
-            pay_to: fields.optional_texts("payTo", Address::parse)?.unwrap_or_default(),
-        })
+        self.origins = fields.optional_texts("origins", origin)?.unwrap_or_default();
+        self.networks = fields.optional_texts("networks", Network::parse)?.unwrap_or_default();
+        self.pay_to = fields.optional_texts("payTo", Address::parse)?.unwrap_or_default();
+        Ok(())
     }
 }
 
 impl Prefer {
-    fn read(text: &str) -> Result<Self> {
+    fn fill(&mut self, text: &str) -> Result<()> {
         let fields = Fields::read(text, CODE)?;
         fields.only(&["networks", "assets"])?;
-        Ok(Self {
-            networks: fields.optional_texts("networks", Network::parse)?.unwrap_or_default(),
-            assets: fields.optional_texts("assets", |text| Ok(text.into()))?.unwrap_or_default(),
-        })
+        self.networks = fields.optional_texts("networks", Network::parse)?.unwrap_or_default();
+        self.assets = fields.optional_texts("assets", |text| Ok(text.into()))?.unwrap_or_default();
+        Ok(())
     }
 }
 
