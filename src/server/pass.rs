@@ -310,7 +310,7 @@ impl Gate {
             Carrier::Token => Vec::from([Header::new(PAYMENT_PASS, text)]),
             Carrier::Cookie => {
                 let secure = if self.config().public_origin.starts_with("https:") { "; Secure" } else { "" };
-                let seconds = crate::types::amount::decimal(until.since(now));
+                let seconds = crate::types::amount::decimal(until.since(now).min(passes.seconds));
                 let name = cookie_name(scope);
                 let cookie =
                     [&name, "=", &text, "; Path=", place, "; Max-Age=", &seconds, "; HttpOnly; SameSite=Lax", secure];
