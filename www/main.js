@@ -3,19 +3,29 @@
 import { told } from "./advice.js";
 import { by, fill } from "./dom.js";
 import { cents, network } from "./format.js";
+import { fireMany } from "./many.js";
+import { prove, since, unproven } from "./proof.js";
 import { say } from "./result.js";
 import { offerRoutes, program, request } from "./routes.js";
 import { payAndFetch, payerOf, seeOffer } from "./run.js";
+import { offerSwitches } from "./switches.js";
 import { offerWallets, showAccount } from "./wallets.js";
 import { readWorld } from "./world.js";
 
-const state = { payer: undefined, route: undefined, cap: by("cap").value, running: undefined };
+const state = {
+  payer: undefined,
+  route: undefined,
+  policy: { maxPerPayment: by("cap").value },
+  modes: { node: "normal", origin: "normal", gate: "normal" },
+  running: undefined,
+};
 const limitHint = by("cap-hint").textContent;
 
-function begin(world) {
+async function begin(world) {
   by("place").textContent = `Local world · ${network(world.network)} · test money`;
   const demo = { privateKey: world.payer.privateKey };
   const draw = () => (by("program").textContent = program(world, state));
+  const from = await since(world);
 
   offerRoutes(world, (route) => {
     state.route = route;
@@ -37,8 +47,8 @@ function begin(world) {
 
   /** The package itself says whether a limit can be read. */
   async function limit() {
-    state.cap = by("cap").value.trim();
-    const fault = await payerOf(demo, state.cap).then(() => undefined, told);
+    state.policy = { maxPerPayment: by("cap").value.trim() };
+    const fault = await payerOf(demo, state.policy).then(() => undefined, told);
     by("cap").setAttribute("aria-invalid", String(fault !== undefined));
     by("cap-hint").classList.toggle("bad", fault !== undefined);
     by("cap-hint").textContent = fault ? `${fault.sentence}. ${fault.next}` : limitHint;
@@ -54,14 +64,15 @@ function begin(world) {
   }
 
   /** Runs one thing at a time; what was typed and chosen stays as it is. */
-  async function run(work) {
+  async function run(work, more = {}) {
     if (state.running) return;
     state.running = new AbortController();
     busy(true);
-    const { url, init } = request(world, state.route);
+    const { url, init } = request(world, state);
     const wallet = state.payer?.wallet ?? demo;
     try {
-      await work({ wallet, cap: state.cap, route: state.route, url, init, signal: state.running.signal });
+      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, ...more });
+      await prove(world, from).catch(unproven);
     } finally {
       state.running = undefined;
       busy(false);
@@ -69,7 +80,7 @@ function begin(world) {
     }
   }
   function busy(on) {
-    for (const id of ["pay", "offer"]) by(id).setAttribute("aria-disabled", String(on));
+    for (const id of ["pay", "offer", "fire"]) by(id).setAttribute("aria-disabled", String(on));
     by("result").setAttribute("aria-busy", String(on));
     by("stop").hidden = !on;
   }
@@ -85,6 +96,11 @@ function begin(world) {
     state.running?.abort();
     by("pay").focus();
   });
+  by("fire").addEventListener("click", () => {
+    const count = Number(by("count").value);
+    run(fireMany, { world, wallet: demo, address: world.payer.address, count });
+  });
+  await offerSwitches(world, state, draw);
   document.documentElement.dataset.ready = "";
 }
 

@@ -1,6 +1,6 @@
 // What a run shows, part by part: heading, steps, offer, receipt, refusal. The answer has a file of its own.
 import { by, chip, exact, facts, fill, h, show } from "./dom.js";
-import { duration, money, network, span } from "./format.js";
+import { money, network, span } from "./format.js";
 import { told } from "./advice.js";
 
 /** Says a sentence to those who listen instead of looking. */
@@ -9,7 +9,7 @@ export const say = (sentence) => (by("status").textContent = sentence);
 /** Empties the result for a new run of this route and answers the places of its parts, in order. */
 export function open(route) {
   const part = (name) => h("div", { class: `part at-${name}`, id: `part-${name}`, hidden: true });
-  const parts = ["refusal", "offer", "receipt", "answer", "steps"].map(part);
+  const parts = ["refusal", "offer", "receipt", "many", "answer", "steps"].map(part);
   const title = h("h2", { id: "result-title" }, exact(`${route.method} ${route.path}`));
   fill(by("result"), title, parts);
   const places = Object.fromEntries(parts.map((place) => [place.id.slice("part-".length), place]));
@@ -25,30 +25,6 @@ export function open(route) {
       return places[name];
     },
   };
-}
-
-/** The steps so far: `{ name, label, detail, ms, state }` with state `running`, `done` or `failed`. */
-export function steps(list) {
-  const longest = Math.max(1, ...list.map(({ ms }) => ms ?? 0));
-  return [
-    h("h3", {}, "Steps"),
-    h(
-      "ol",
-      { class: "steps" },
-      list.map(({ name, label, detail, ms, state }) => {
-        const bar = h("i", {});
-        bar.style.setProperty("--share", String((ms ?? 0) / longest));
-        return h(
-          "li",
-          { class: state, "data-step": name },
-          h("span", { class: "dot", "aria-hidden": "true" }),
-          h("span", { class: "did" }, label, state === "failed" && h("span", { class: "hidden" }, " failed"), detail && h("small", {}, detail)),
-          h("span", { class: "bar", "aria-hidden": "true" }, bar),
-          h("span", { class: "time" }, ms === undefined ? "…" : duration(ms)),
-        );
-      }),
-    ),
-  ];
 }
 
 const price = ({ tokens, symbol, amount, asset }) => (tokens && symbol ? `${money(tokens)} ${symbol}` : `${amount} units of ${asset}`);
@@ -76,6 +52,14 @@ export function explanation({ wouldPay, sentence, reason, offers, unread, chosen
     offers.map(box),
     unread > 0 && h("p", { class: "hint" }, `${unread} more could not be read.`),
     !wouldPay && reason && h("p", { class: "hint" }, told({ code: reason }).next),
+  ];
+}
+
+/** A payee that was paid for and asks for more: what it wants now. Nothing is signed for it. */
+export function askedAgain({ offers }) {
+  return [
+    h("h3", {}, "Asked again, after the payment"),
+    h("p", { class: "verdict" }, `Now it wants ${offers.map(price).join(" or ")}. One call pays once: nothing more was signed.`),
   ];
 }
 
