@@ -26,11 +26,12 @@ function round(value) {
 
 /** A frame with a scale from zero to `most` on the left and words below; `draw(x, y)` fills it. */
 function frame({ title, label, width, span, most, unit, below }, draw) {
-  const x = (value) => LEFT + (value / span) * (width - LEFT - RIGHT);
-  const y = (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP);
+  const x = (at) => LEFT + (at / span) * (width - LEFT - RIGHT);
+  const y = (amount) => HEIGHT - BOTTOM - (amount / most) * (HEIGHT - BOTTOM - TOP);
+  const value = (share) => (share === 0 ? "0" : unit(share * most));
   const lines = [0, 0.5, 1].map((share) => [
     s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(share * most), y2: y(share * most) }),
-    s("text", { class: "scale", x: LEFT - 8, y: y(share * most) + 4, "text-anchor": "end" }, unit(share * most)),
+    s("text", { class: "scale", x: LEFT - 8, y: y(share * most) + 4, "text-anchor": "end" }, value(share)),
   ]);
   const words = s("text", { class: "scale", x: LEFT, y: HEIGHT - 5 }, below);
   const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": label }, lines, words, draw(x, y));
@@ -64,9 +65,9 @@ export function latencies(runs, count, width) {
 
 /** What was spent by when; `paid` are `{ at, tokens }` in the order they were answered. */
 export function spending(paid, symbol, width) {
-  const total = paid.reduce((sum, { tokens }) => sum + Number(tokens), 0);
+  const total = Number(paid.reduce((sum, { tokens }) => sum + Number(tokens), 0).toFixed(6));
   const end = paid.at(-1).at;
-  const label = `${money(total.toFixed(6).replace(/0+$/, ""))} ${symbol} within ${duration(end)}.`;
+  const label = `${money(String(total))} ${symbol} within ${duration(end)}.`;
   let sum = 0;
   const draw = (x, y) => {
     const path = paid.map(({ at, tokens }) => `H${x(at).toFixed(1)}V${y((sum += Number(tokens))).toFixed(1)}`);

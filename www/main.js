@@ -29,6 +29,7 @@ async function begin(world) {
 
   offerRoutes(world, (route) => {
     state.route = route;
+    by("fire").setAttribute("aria-disabled", String(route.price === null));
     draw();
   });
   offerWallets(world, {
@@ -63,6 +64,7 @@ async function begin(world) {
     });
   }
 
+  const proven = () => prove(world, from).catch(unproven);
   /** Runs one thing at a time; what was typed and chosen stays as it is. */
   async function run(work, more = {}) {
     if (state.running) return;
@@ -71,8 +73,8 @@ async function begin(world) {
     const { url, init } = request(world, state);
     const wallet = state.payer?.wallet ?? demo;
     try {
-      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, ...more });
-      await prove(world, from).catch(unproven);
+      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, prove: proven, ...more });
+      await proven();
     } finally {
       state.running = undefined;
       busy(false);
@@ -80,7 +82,7 @@ async function begin(world) {
     }
   }
   function busy(on) {
-    for (const id of ["pay", "offer", "fire"]) by(id).setAttribute("aria-disabled", String(on));
+    for (const id of ["pay", "offer", "fire"]) by(id).setAttribute("aria-disabled", String(on || (id === "fire" && state.route.price === null)));
     by("result").setAttribute("aria-busy", String(on));
     by("stop").hidden = !on;
   }
@@ -98,6 +100,7 @@ async function begin(world) {
   });
   by("fire").addEventListener("click", () => {
     const count = Number(by("count").value);
+    if (state.route.price === null) return say("What is free needs no payments: choose a route with a price.");
     run(fireMany, { world, wallet: demo, address: world.payer.address, count });
   });
   await offerSwitches(world, state, draw);

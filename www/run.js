@@ -39,7 +39,8 @@ function timeline(view) {
       steps.begin("receipt", "Sending the same payment again");
     },
     receipt(at, { receipt }) {
-      steps.end("done", receipt.success ? "Paid, settled, answered" : "Answered, nothing settled", at);
+      if (receipt.success) steps.end("done", "Paid, settled, answered", at);
+      else steps.end("open", "Answered, nothing settled", at);
       steps.begin("read", "Reading the answer");
     },
     waiting(at, { seconds }) {
@@ -116,7 +117,7 @@ function failed(view, error, sent) {
 }
 
 /** Pays, if the payer does, and shows everything that comes of it. */
-export async function payAndFetch({ wallet, policy, route, url, init, signal }) {
+export async function payAndFetch({ wallet, policy, route, url, init, signal, prove }) {
   const view = open(route);
   const times = timeline(view);
   let quote;
@@ -125,6 +126,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal }) 
   const onStep = (step) => {
     if (step.step === "decision") quote = step.quote;
     times.told(step);
+    if (step.step === "waiting") prove();
   };
   const fetch = watching((seen) => {
     sent = seen.payment ?? sent;

@@ -30,7 +30,7 @@ export async function offerSwitches(world, state, turned) {
   const group = ([part, title, modes]) =>
     h("fieldset", { class: "modes" }, h("legend", {}, title), h("div", {}, Object.entries(modes).map(([mode, told]) => radio(part, mode, told))));
   const mend = h("button", { type: "button", id: "mend", hidden: true, onclick: mendAll }, "Mend everything");
-  const hint = h("div", { class: "broken", role: "status" });
+  const hint = h("div", { class: "broken" });
   fill(by("switches"), parts.map(group), hint, mend);
 
   /** What is broken now, in words. */
@@ -53,15 +53,17 @@ export async function offerSwitches(world, state, turned) {
       if (!response.ok) throw new Error(`status ${response.status}`);
       state.modes = await response.json();
       draw();
+      if (change) say(hint.textContent || "Everything is as usual.");
     } catch (error) {
-      fill(hint, h("p", { class: "hint bad" }, `The switches do not answer: ${error.message}. Start the world again.`));
+      const sentence = `The switches do not answer: ${error.message}. Start the world again.`;
+      fill(hint, h("p", { class: "hint bad" }, sentence));
+      say(sentence);
     }
   }
 
   async function mendAll() {
     await turn(Object.fromEntries(parts.map(([part]) => [part, "normal"])));
     by("switches").querySelector("input:checked").focus();
-    say("Everything is as usual.");
   }
 
   await turn();

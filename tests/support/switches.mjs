@@ -90,9 +90,12 @@ async function gate(request, response, path) {
     if (terms) answer.headers["payment-required"] = dearer(terms);
     return hand(answer, response);
   }
-  const first = modes.gate === "lose" && payment && !lost.has(payment);
+  const losing = modes.gate === "lose";
+  const first = losing && payment && !lost.has(payment);
   if (first) lost.add(payment);
   const answer = await pass(request, target);
+  // A browser sends again by itself what was lost on a connection that it had used before: the payer would not hear of it.
+  if (losing) answer.headers.connection = "close";
   return first ? lose(answer, response) : hand(answer, response);
 }
 
