@@ -27,14 +27,30 @@ export type Wallet = Eip1193Provider | PrivateKeyWallet | TypedDataSigner;
 
 /** What the payer may pay. A key that is not listed here is refused, since a limit that is not read is no limit. */
 export interface Policy {
-  /** The cap for one payment in whole tokens, such as `"$0.10"`: every known asset is a dollar. Default `"$0.10"`. */
+  /** The cap for one payment in dollars, such as `"$0.10"`: every known asset is a dollar. Default `"$0.10"`. */
   maxPerPayment?: string;
+  /** What payments may come to together. Each holds; a payment above one of them is refused before it is signed. */
+  budgets?: readonly Budget[];
+  /** Origins that are paid, such as `"https://api.example.com"`. Default: any. */
+  origins?: readonly string[];
   /** CAIP-2 networks, such as `"eip155:8453"`. Default: every network with a known asset. */
   networks?: readonly string[];
   /** Recipients. Default: anyone. */
   payTo?: readonly string[];
+  /** Schemes. Default: those that the payer speaks, which is `"exact"`. */
+  schemes?: readonly string[];
+  /** What is never paid, whatever else allows it. */
+  deny?: { origins?: readonly string[]; networks?: readonly string[]; payTo?: readonly string[] };
+  /** Tokens beyond the known ones. What an offer says of one must be what is said here. */
+  assets?: readonly Token[];
+  /** Which of several allowed offers is taken: the cheapest, or what is named first and then the cheapest. Default `"cheapest"`. */
+  prefer?: "cheapest" | { networks?: readonly string[]; assets?: readonly string[] };
   /** Seconds that an authorization may be valid for. Default 600. */
   maxValiditySeconds?: number;
+  /** Whether payments go over https only, or to this very machine. Default `true`. */
+  httpsOnly?: boolean;
+  /** Whether an origin that was paid before must name a recipient that it was paid at before; with `approve` it is asked about. Default `false`. */
+  pinRecipients?: boolean;
   /** Whether servers of x402 version 1 are paid. Default `false`. */
   v1?: boolean;
   /** Whether the wallet is a deployed contract (EIP-1271), whose signature only the chain can check. Default `false`. */
@@ -43,9 +59,131 @@ export interface Policy {
   approve?: (quote: Quote) => boolean | Promise<boolean>;
 }
 
+/** A limit for the sum of payments: over a time, and of those that agree with everything it names. */
+export interface Budget {
+  /** The most, in dollars; where an asset is named, in whole tokens. */
+  max: string;
+  /** Windows roll: no run of that length holds more. A month is thirty days; a number is in seconds. */
+  per: "hour" | "day" | "week" | "month" | "task" | "ever" | number;
+  origin?: string;
+  network?: string;
+  /** A token contract. */
+  asset?: string;
+  payTo?: string;
+}
+
+/** A budget, and what counts against it at this moment. */
+export interface BudgetState extends Budget {
+  spent: string;
+  left: string;
+}
+
+/** A token that the policy names. */
+export interface Token {
+  network: string;
+  address: string;
+  symbol: string;
+  /** Its EIP-712 domain. */
+  name: string;
+  version: string;
+  /** At most 18. */
+  decimals: number;
+  /** Whether one token is worth a dollar, so that limits in dollars mean it. Default `false`. */
+  dollar?: boolean;
+  /** The cap for one payment in whole tokens. Needed where `dollar` is not `true`; and then a budget must name it, if there is any. */
+  maxPerPayment?: string;
+}
+
+/** A rule of the policy, and what it said. */
+export interface Rule {
+  rule: string;
+  passed: boolean;
+  sentence: string;
+}
+
+/**
+ * Where the payer's book and log are kept. `update` hands the book and the log's last entry to `decide` and writes what it
+ * answers (the new book, and entries to add), exclusively among all that share the store, and durably when it has ended. When
+ * `decide` throws or answers undefined, nothing is written. `decide` may be asked again.
+ */
+export interface Store {
+  update(decide: (book?: string, last?: string) => { book: string; entries: string[] } | undefined): Promise<void>;
+  /** Entries of the log in their order, from the number `from` (the first is 1). */
+  entries(range?: { from?: number; limit?: number }): Promise<string[]>;
+}
+
+/** An entry of the log. Which of the other fields are there depends on the event. */
+export interface LogEntry {
+  /** Its number; the first is 1. */
+  seq: number;
+  /** Unix seconds. */
+  at: number;
+  event: "reserved" | "approved" | "presented" | "sent" | "receipt" | "failed" | "refused" | "released" | "settled" | "reset";
+  owner?: string;
+  task?: string;
+  /** The authorization's nonce. */
+  id?: string;
+  rules?: Rule[];
+  /** The hash of the entry before, and of this one (Keccak-256 of its text without `hash`). */
+  previous: string;
+  hash: string;
+  [fact: string]: unknown;
+}
+
+/** What was sent on one day (UTC) to one origin in one asset, in atomic units. */
+export interface DaySummary {
+  day: string;
+  origin: string;
+  network: string;
+  asset: string;
+  symbol: string;
+  payments: number;
+  /** What may have moved: everything sent that the chain did not prove unused. */
+  amount: string;
+  /** What servers said they have settled, or the chain did. */
+  confirmed: string;
+}
+
+/** The log of everything that was decided, sent and heard. */
+export interface Audit {
+  entries(range?: { from?: number; limit?: number }): Promise<LogEntry[]>;
+  /** Holds every entry against its hash, its number and the one before, and the last against the book. Answers its number. */
+  verify(): Promise<number>;
+  export(format?: "ndjson" | "csv"): Promise<string>;
+  summary(): Promise<DaySummary[]>;
+}
+
+/** What one call asks for, beyond the policy. A key that is not listed here is refused. */
+export interface CallOptions {
+  /** The most that it may cost in dollars: the price that was told elsewhere. */
+  maxPrice?: string;
+  /** What was quoted before: a quote, or an offer of an explanation. Another asset or recipient, or a dearer price, is refused. */
+  quote?: { network: string; asset: string; payTo: string; amount: string };
+  /** Whether the same method, URL and body share one payment while it is under way. An `Idempotency-Key` header says so too. */
+  singleFlight?: boolean;
+  /** The task it is made for, instead of the payer's. */
+  task?: string;
+}
+
+/** `fetch`, with options of the payer behind its own. */
+export type PayingFetch = (input: string | URL | Request, init?: RequestInit, options?: CallOptions) => Promise<Response>;
+
 export interface PayerOptions {
   wallet: Wallet;
   policy?: Policy;
+  /**
+   * Where budgets and the log are kept. Default: IndexedDB where there are budgets and the runtime has it, so that all tabs
+   * share them, else memory, which ends with the process. `{ file }` is for Node, Deno and Bun.
+   */
+  store?: "memory" | "indexeddb" | { file: string } | Store;
+  /** Who is accountable; written into the log. */
+  owner?: string;
+  /** What it is for; written into the log, and what budgets `per: "task"` count. */
+  task?: string;
+  /** JSON-RPC nodes by network, to ask what became of payments that nobody confirmed. */
+  rpc?: Readonly<Record<string, string>>;
+  /** What is logged of a URL. Default: the URL without its query and fragment. */
+  redactUrl?: (url: string) => string;
   /** What requests are sent with. Default: the runtime's `fetch`. */
   fetch?: Fetch;
   /** Told what happens, step by step. What it throws changes nothing. */
@@ -54,6 +192,8 @@ export interface PayerOptions {
 
 /** What would be paid. All of it is read and checked by the payer; none of it is the server's prose. */
 export interface Quote {
+  /** The authorization's nonce: its name in the log. */
+  id: string;
   /** The price, the recipient and the URL in one sentence, for a person. */
   sentence: string;
   /** Atomic units, as a decimal string. */
@@ -72,6 +212,8 @@ export interface Quote {
   url: string;
   /** The Unix second after which the authorization is worth nothing. */
   validBefore: string;
+  /** Every rule that was asked, and why it passed. One that is asked about says so. */
+  rules: Rule[];
 }
 
 /** What became of a payment: the server's word, held against what was signed. The chain is the proof. */
@@ -114,6 +256,8 @@ export interface JudgedOffer {
   reason?: string;
   /** The refusal for a person. */
   sentence?: string;
+  /** Every rule about it that was asked. */
+  rules: Rule[];
 }
 
 /** What would be paid, and why or why not. */
@@ -127,6 +271,8 @@ export interface Explanation {
   offers: JudgedOffer[];
   /** Offers that could not be read. */
   unread: number;
+  /** Every rule that the chosen offer was held against, the budgets too; if there is none, those about where it came from. */
+  rules: Rule[];
 }
 
 /** A step of a call. `at` is in milliseconds of `performance.now()`; `call` tells calls apart. */
@@ -139,6 +285,8 @@ export type Step = { call: number; at: number } & (
   | { step: "receipt"; status: number; receipt: Receipt }
   /** The outcome is open, or the answer was lost: the same payment is sent again. */
   | { step: "waiting"; seconds: number }
+  /** The store failed after the answer had come. What was sent counts already. */
+  | { step: "unwritten" }
 );
 
 export interface Payer {
@@ -147,14 +295,24 @@ export interface Payer {
    * untouched. Rejects with `X402Error` when a 402 is not paid, with the signal's reason when aborted, and as `fetch` does
    * otherwise. The paid request is not redirected: a redirect is its answer.
    */
-  readonly fetch: Fetch;
+  readonly fetch: PayingFetch;
   /** What was paid for a response of `fetch`, to whom, in which transaction; `undefined` if nothing was. */
   readonly receipt: (response: Response) => Receipt | undefined;
   /**
    * What would be paid for a URL (which is requested, unpaid) or by a 402 response, and why or why not. A response must
    * know its URL, as those of `fetch` do: where a payment would go is part of the decision.
    */
-  readonly explain: (target: string | URL | Request | Response, init?: RequestInit) => Promise<Explanation>;
+  readonly explain: (target: string | URL | Request | Response, init?: RequestInit, options?: CallOptions) => Promise<Explanation>;
+  /** Every budget with what counts against it, and what is left. */
+  readonly spent: () => Promise<BudgetState[]>;
+  /**
+   * Begins a new book: nothing is spent and nothing is open. For its owner, when a store is broken (`payer_store_broken`); what
+   * was signed before may still be taken. The log goes on.
+   */
+  readonly reset: () => Promise<void>;
+  /** Asks the chains (`rpc`) about payments that ended unconfirmed: used ones are spent, unused ones are given back. Answers how many were asked about. */
+  readonly reconcile: () => Promise<number>;
+  readonly audit: Audit;
   /** Asks the wallet for its account, which may open it, and answers the address. */
   readonly connect: () => Promise<string>;
   /** The account that pays; `undefined` until an injected wallet was asked for it. */
@@ -165,7 +323,7 @@ export interface Payer {
 export function createPayer(options: PayerOptions): Promise<Payer>;
 
 /** A `fetch` that pays over a `fetch` that does not. The payer's receipts know its responses. */
-export function wrapFetchWithPayment(fetch: Fetch, payer: Payer | PayerOptions): Fetch;
+export function wrapFetchWithPayment(fetch: Fetch, payer: Payer | PayerOptions): PayingFetch;
 
 /** An injected wallet that announced itself (EIP-6963). Its name and icon are its own claims. */
 export interface InjectedWallet {

@@ -5,10 +5,12 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use x402_core::client::call::Call;
 use x402_core::client::choose::{Choice, choose, judge};
 use x402_core::client::intent::Intent;
-use x402_core::client::policy::Policy;
+use x402_core::client::policy::{Policy, Token};
 use x402_core::client::receipt::receipt;
+use x402_core::scheme::exact::evm::Terms;
 use x402_core::transport::http;
 use x402_core::types::asset::{ASSETS, TransferMethod};
 use x402_core::types::json::Message;
@@ -38,11 +40,14 @@ pub fn payment_required(data: &[u8]) -> bool {
     assert!(required.offers.len() <= MAX_OFFERS);
     assert_eq!(required.version == Version::V1, choices & BODY != 0);
     if required.version == Version::V1 {
-        assert!(choose(&required, &Policy::default(), URL, URL).is_err(), "version 1 is off by default");
+        assert!(
+            choose(&required, &Policy::default(), &Call::default(), URL, URL).is_err(),
+            "version 1 is off by default"
+        );
     }
     for (asked, answered) in [("http://shop.example/", "http://shop.example/"), (URL, "https://evil.example/")] {
         let policy = Policy { v1: true, ..Policy::default() };
-        assert!(choose(&required, &policy, asked, answered).is_err());
+        assert!(choose(&required, &policy, &Call::default(), asked, answered).is_err());
     }
     let pinned = r#"{ "maxPerPayment": "$0.05", "networks": ["eip155:84532"], "maxValiditySeconds": 30, "v1": true,
         "payTo": ["0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"] }"#;
@@ -50,7 +55,7 @@ pub fn payment_required(data: &[u8]) -> bool {
         0 => (Policy { v1: true, ..Policy::default() }, "0.10", 600),
         _ => (Policy::read(pinned).unwrap(), "0.05", 30),
     };
-    let Ok(choice) = choose(&required, &policy, URL, URL) else { return false };
+    let Ok(choice) = choose(&required, &policy, &Call::default(), URL, URL) else { return false };
     cheapest(&required, &choice, &policy);
     signed(&required, choice, &policy, cents, seconds);
     true
@@ -58,10 +63,13 @@ pub fn payment_required(data: &[u8]) -> bool {
 
 /// No other offer that the policy allows costs less.
 fn cheapest(required: &PaymentRequired, choice: &Choice, policy: &Policy) {
-    let dollars = |of: &Choice| digits::atomic(&of.terms.amount.to_tokens(of.asset.decimals), 18).unwrap();
-    let least = dollars(choice);
-    for other in required.offers.iter().filter_map(|offer| judge(offer, policy).ok()) {
-        assert_ne!(digits::compare(&dollars(&other), &least), Ordering::Less);
+    let dollars = |of: &Terms, token: &Token| digits::atomic(&of.amount.to_tokens(token.decimals), 18).unwrap();
+    let least = dollars(&choice.terms, &choice.asset);
+    assert_eq!(choice.price.to_string(), least);
+    for (terms, token, _) in
+        required.offers.iter().filter_map(|offer| judge(offer, policy, &Call::default()).verdict.ok())
+    {
+        assert_ne!(digits::compare(&dollars(&terms, &token), &least), Ordering::Less);
     }
 }
 

@@ -1,7 +1,5 @@
 //! `price` and `signature`: the small decoders everything else stands on.
 
-use std::cmp::Ordering;
-
 use x402_core::client::policy::Policy;
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
@@ -92,15 +90,17 @@ fn plain_money(text: &str) -> Option<&str> {
 fn cap(text: &str) -> bool {
     let policy = serde_json::json!({ "maxPerPayment": text }).to_string();
     let Ok(policy) = Policy::read(&policy) else { return false };
-    let exact = digits::atomic(&policy.max_per_payment, 18).expect("a cap is a number");
-    assert!(text.contains(&policy.max_per_payment));
+    let number = text.trim().trim_start_matches('$').trim_start();
+    let exact = digits::atomic(number, 18).expect("a cap is a number");
+    assert_eq!(policy.max_per_payment.to_string(), exact);
     for asset in ASSETS {
-        let cap = policy.cap_in(asset).to_string();
-        let shifted = digits::atomic(&cap, 18 - asset.decimals).unwrap_or_default();
-        assert_ne!(digits::compare(&shifted, &exact), Ordering::Greater, "{text:?} in {}", asset.symbol);
-        if asset.decimals == 18 {
-            assert_eq!(cap, exact);
-        }
+        let Some(token) = policy.token(&Network::evm(asset.chain_id), asset.address) else { continue };
+        // The last amount below the cap, and the first above it.
+        let kept = exact.len().saturating_sub(usize::from(18 - asset.decimals));
+        let last = Amount::parse(exact.get(..kept).filter(|digits| !digits.is_empty()).unwrap_or("0")).unwrap();
+        assert!(token.scaled(last).is_some_and(|price| policy.cap(&token, price).is_ok()), "{text:?}");
+        let Some(next) = last.checked_add(1_u64.into()) else { continue };
+        assert!(token.scaled(next).is_none_or(|price| policy.cap(&token, price).is_err()), "{text:?}");
     }
     true
 }

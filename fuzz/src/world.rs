@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use x402_core::client::call::Call;
 use x402_core::client::choose::choose;
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::policy::Policy;
@@ -95,7 +96,7 @@ fn pay(path: &'static str) -> Genuine {
     let sign = |header: Option<&str>, body: Option<&str>| {
         let url = ["https://shop.example", path].concat();
         let required = http::read_payment_required(header, body).unwrap();
-        let choice = choose(&required, &policy, &url, &url).unwrap();
+        let choice = choose(&required, &policy, &Call::default(), &url, &url).unwrap();
         let intent = Intent::new(&required, choice, &policy, payer().address(), NOW, [0x77; 32], &url).unwrap();
         let signature = payer().sign(&intent.typed_data.digest());
         let quote = intent.quote.clone();

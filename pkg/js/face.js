@@ -7,21 +7,48 @@ import { injectedWallets } from "./wallets.js";
 
 const ENGINE = Symbol("engine");
 
+/** The log of a payer. What makes tables of it is loaded when it is asked for. */
+function log(desk) {
+  const entries = async (range) => (await desk.entries(range)).map((entry) => JSON.parse(entry));
+  return {
+    entries,
+    verify: () => desk.verify(),
+    export: async (format = "ndjson") => {
+      if (format === "csv") return (await import("./audit.js")).csv(await entries());
+      return (await desk.entries()).map((entry) => `${entry}\n`).join("");
+    },
+    summary: async () => (await import("./audit.js")).summary(await entries()),
+  };
+}
+
+/** Opens a store that is not in memory. */
+const opening = (file) => async (store) => {
+  if (store?.file !== undefined) {
+    if (!file) throw new X402Error("payer_invalid_options", "the payer's options are not valid: there are no files here");
+    return file(store.file);
+  }
+  return (await import("./indexeddb.js")).indexedDbStore();
+};
+
 /** A wallet and a policy. Made by `createPayer`; its methods may be passed around without it. */
 class Payer {
-  constructor(options) {
-    const engine = new Engine(options);
-    const over = (fetch) => (input, init) => engine.pay(fetch, input, init);
+  constructor(options, stores) {
+    const engine = new Engine(options, stores);
+    const over = (fetch) => (input, init, wishes) => engine.pay(fetch, input, init, wishes);
     Object.defineProperty(this, ENGINE, { value: { engine, over } });
-    this.fetch = async (input, init) => engine.pay(engine.send, input, init);
+    this.fetch = async (input, init, wishes) => engine.pay(engine.send, input, init, wishes);
+    this.spent = () => engine.desk.spent();
+    this.reset = () => engine.desk.reset();
+    this.reconcile = () => engine.desk.reconcile();
+    this.audit = Object.freeze(log(engine.desk));
     this.receipt = (response) => engine.receipt(response);
     this.connect = () => engine.account();
-    this.explain = async (target, init) => {
-      if (typeof target?.status === "number") return engine.explain(target, String(target.url ?? ""));
+    this.explain = async (target, init, wishes) => {
+      if (typeof target?.status === "number") return engine.explain(target, { url: String(target.url ?? "") }, wishes);
       const call = new Call(target, init);
       const response = await call.send(engine.send);
       try {
-        return await engine.explain(response, call.url ?? "");
+        return await engine.explain(response, call, wishes);
       } finally {
         discard(response);
         call.done();
@@ -38,10 +65,11 @@ class Payer {
 
 /**
  * The package for one runtime.
- * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown}} source the module's bytes at once, or
- *   something that `fetch` finds them at
+ * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown, file?: (path: string) => Promise<object>}}
+ *   source the module's bytes at once, or something that `fetch` finds them at; and a store in a file, where there are any
  */
-export function face({ now, later }) {
+export function face({ now, later, file }) {
+  const stores = opening(file);
   let loaded = false;
   let loading;
 
@@ -76,7 +104,7 @@ export function face({ now, later }) {
 
   const createPayer = async (options) => {
     await init();
-    return new Payer(options);
+    return new Payer(options, stores);
   };
 
   const wrapFetchWithPayment = (fetch, payer) => {
@@ -87,7 +115,7 @@ export function face({ now, later }) {
       throw error;
     };
     const paying = () => (created ??= createPayer(payer).then((made) => made[ENGINE].over(fetch), again));
-    return async (input, init) => (await paying())(input, init);
+    return async (input, init, wishes) => (await paying())(input, init, wishes);
   };
 
   const localKey = (privateKey) => {

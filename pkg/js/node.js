@@ -22,4 +22,7 @@ export const {
   address,
   verifyPayment,
   generatePrivateKey,
-} = face({ now: () => readFileSync(new URL("../wasm/x402_wasm_bg.wasm", import.meta.url)) });
+} = face({
+  now: () => readFileSync(new URL("../wasm/x402_wasm_bg.wasm", import.meta.url)),
+  file: async (path) => (await import("./file.js")).fileStore(path),
+});

@@ -30,17 +30,51 @@ function wallet(value) {
   return refuse("wallet is an EIP-1193 provider, { privateKey } or an object with address and signTypedData");
 }
 
+/** Options as JSON, of which no member is lost. */
+const json = (object) => JSON.stringify(object, (key, value) => (key === "" ? value : explicit(key, value)));
+
+/** A store, or what one is made of: a name, or `{ file }`. */
+function storage(store) {
+  const named = store === undefined || store === "memory" || store === "indexeddb" || typeof store?.file === "string";
+  const made = typeof store?.update === "function" && typeof store.entries === "function";
+  return named || made ? store : refuse('store is "memory", "indexeddb", { file } or an object with update and entries');
+}
+
+/** The nodes that are asked, by network. */
+function nodes(rpc) {
+  for (const [network, url] of Object.entries(rpc)) {
+    if (typeof url !== "string" || !URL.canParse(url)) refuse(`rpc has no URL for ${network}`);
+  }
+  return { ...rpc };
+}
+
+/** What one call asks for. @returns {string} as `pkg/src` takes it */
+export function wishes(options) {
+  try {
+    if (options === undefined) return "{}";
+    if (options === null || typeof options !== "object" || !plain(options)) refuse("a call's options are a plain object");
+    return json(Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+  } catch (error) {
+    if (error instanceof X402Error) throw error;
+    return refuse("they cannot be read");
+  }
+}
+
 /** @returns the parts, each as `pkg/src` takes it */
 export function parts(options) {
   try {
     if (options === null || typeof options !== "object") refuse("expected an object");
-    const { wallet: signer, policy = {}, fetch, onStep, ...unknown } = options;
+    const { wallet: signer, policy = {}, fetch, onStep, store, owner, task, rpc = {}, redactUrl, ...unknown } = options;
     for (const [name, value] of Object.entries(unknown)) if (value !== undefined) refuse(`there is no option ${name}`);
     if (policy === null || typeof policy !== "object" || !plain(policy)) refuse("policy is a plain object");
     const { approve, ...limits } = policy;
     return {
       ...wallet(signer),
-      policy: JSON.stringify(limits, (key, value) => (key === "" ? value : explicit(key, value))),
+      policy: json(limits),
+      who: json({ proves: Object.keys(nodes(rpc)), ...(owner !== undefined && { owner }), ...(task !== undefined && { task }) }),
+      store: storage(store),
+      rpc: nodes(rpc),
+      redactUrl: callback("redactUrl", redactUrl),
       approve: callback("policy.approve", approve),
       fetch: callback("fetch", fetch),
       onStep: callback("onStep", onStep),

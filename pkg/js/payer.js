@@ -1,8 +1,10 @@
 // A call that pays: fetching, wallets and time are awaited here; what comes next is asked of the core, step by step.
 import * as core from "../wasm/x402_wasm.js";
+import { Desk } from "./desk.js";
 import { guarded, X402Error } from "./error.js";
-import { parts } from "./options.js";
+import { parts, wishes } from "./options.js";
 import { Call, discard, header, text, within } from "./platform.js";
+import { problem } from "./problem.js";
 
 /** Bytes of a response header, and of a body with terms, that are read. */
 const MAX_TERMS = 64 * 1024;
@@ -10,13 +12,8 @@ const MAX_TERMS = 64 * 1024;
 const TERMS_SECONDS = 10;
 /** Seconds that a wallet may take to say who it is: a person may have to open it first. */
 const ACCOUNT_SECONDS = 600;
-
-/** An error of the core, by its code. */
-function problem(code, detail = "", more = {}) {
-  const error = guarded(() => core.problem(code, detail));
-  if ("cause" in more) Object.defineProperty(error, "cause", { value: more.cause, configurable: true, writable: true });
-  return Object.assign(error, { details: more.details ?? {} });
-}
+/** Seconds between two looks at a payment that another call or tab is making for the same request. */
+const TURN_SECONDS = 0.5;
 
 const walletFailed = (detail) => problem("payer_wallet_failed", detail);
 
@@ -58,12 +55,16 @@ export class Engine {
   #own;
   #receipts = new WeakMap();
   #calls = 0;
+  /** Calls that share one payment, by what makes them the same request: who waits for the first. */
+  #flights = new Map();
 
-  constructor(options) {
+  /** @param stores opens the stores of this runtime, by name */
+  constructor(options, stores) {
     this.#own = parts(options);
-    const { policy, secret, address } = this.#own;
-    this.#payer = guarded(() => new core.PayerCore(policy, secret, address));
+    const { policy, who, secret, address } = this.#own;
+    this.#payer = guarded(() => new core.PayerCore(policy, who, secret, address));
     this.#own.secret = undefined; // the module holds it now
+    this.desk = new Desk(this.#payer, this.#own, stores, (...request) => this.send(...request));
   }
 
   get address() {
@@ -92,40 +93,115 @@ export class Engine {
   }
 
   /** `fetch` with at most one payment. */
-  async pay(fetch, input, init) {
+  async pay(fetch, input, init, options) {
     const call = new Call(input, init);
+    let about;
     try {
-      guarded(() => core.refusePaid(call.has("payment-signature"), call.has("x-payment")));
-      const response = await call.send(fetch);
-      const exchange = await this.#meet(response, call.signal);
-      if (!exchange) return response;
-      discard(response); // its headers are all that is needed; an unread body would hold the connection
-      return await this.#settle(fetch, call, response, exchange);
+      about = this.#about(call, options);
+      const request = await this.#identity(call, about);
+      if (request === undefined) return await this.#once(fetch, call, about);
+      return await this.#shared(request, call, () => this.#once(fetch, call, about));
     } finally {
+      about?.free();
       call.done();
     }
   }
 
-  /** What would be paid by a response that answers a request for `asked`. */
-  async explain(response, asked) {
-    const exchange = await this.#meet(response);
-    if (!exchange) return JSON.parse(guarded(() => core.nothingAsked(whole(response?.status))));
+  /** What the core knows of a call before it is sent. */
+  #about(call, options) {
+    const wanted = wishes(options);
+    const paid = call.has("payment-signature") || call.has("x-payment");
+    const about = guarded(() => new core.CallCore(wanted, call.method, call.url ?? "", paid));
+    const { redactUrl } = this.#own;
+    if (redactUrl) {
+      let url;
+      try {
+        url = redactUrl(call.url ?? "");
+      } catch {
+        // What cannot be redacted is not logged.
+      }
+      guarded(() => about.logAs(word(url, 2048)));
+    }
+    return about;
+  }
+
+  /** What makes another call the same request; undefined when each is its own. */
+  async #identity(call, about) {
+    const key = call.headers.get("idempotency-key") ?? undefined;
+    const flight = guarded(() => about.singleFlight);
+    if (key === undefined && !flight) return undefined;
+    const body = key === undefined ? await call.bytes() : new Uint8Array();
+    if (body === undefined) throw problem("payer_invalid_options", "singleFlight needs a body of text or bytes");
+    return guarded(() => about.identify(key, body));
+  }
+
+  /** One call pays; the same ones that come meanwhile get copies of its answer. */
+  async #shared(request, call, work) {
+    for (;;) {
+      const waiting = this.#flights.get(request);
+      if (waiting === undefined) break;
+      const { end, value } = await within(new Promise((resolve) => waiting.push(resolve)), call.signal, Infinity);
+      if (end === "aborted") throw value;
+      if ("error" in value) throw value.error;
+      // The first call was given up by its own caller: the next one goes.
+      if (value.response !== undefined) return value.response;
+    }
+    const waiting = [];
+    this.#flights.set(request, waiting);
+    const tell = (outcome) => {
+      this.#flights.delete(request);
+      for (const resolve of waiting) resolve(outcome());
+    };
     try {
-      return JSON.parse(guarded(() => exchange.explain(this.#payer, asked, answeredFrom(response, asked))));
+      const response = await work();
+      const receipt = this.receipt(response);
+      tell(() => {
+        const copy = response.clone();
+        if (receipt) this.#receipts.set(copy, receipt);
+        return { response: copy };
+      });
+      return response;
+    } catch (error) {
+      const given = call.signal?.aborted;
+      tell(() => (given ? {} : { error }));
+      throw error;
+    }
+  }
+
+  async #once(fetch, call, about) {
+    const response = await call.send(fetch);
+    const exchange = await this.#meet(response, about, call.signal);
+    if (!exchange) return response;
+    discard(response); // its headers are all that is needed; an unread body would hold the connection
+    return this.#settle(fetch, call, response, exchange);
+  }
+
+  /** What would be paid by a response that answers a request. */
+  async explain(response, { url = "", method = "GET" }, options) {
+    const wanted = wishes(options);
+    const about = guarded(() => new core.CallCore(wanted, method, url, false));
+    let exchange;
+    try {
+      exchange = await this.#meet(response, about);
+      if (!exchange) return JSON.parse(guarded(() => core.nothingAsked(whole(response?.status))));
+      let told;
+      await this.desk.update((book, last) => void (told = guarded(() => exchange.explain(this.#payer, from(response), book, last))));
+      return JSON.parse(told);
     } finally {
-      exchange.free();
+      exchange?.free();
+      about.free();
     }
   }
 
   /** The terms of a response, if it is a 402 of x402. */
-  async #meet(response, signal) {
+  async #meet(response, about, signal) {
     if (response?.status !== 402) return undefined;
     const value = header(response, "payment-required", MAX_TERMS);
     if (value === undefined) throw problem("too_large");
     const terms = value ?? undefined;
     const reads = guarded(() => this.#payer.readsBody(terms !== undefined));
     const body = reads ? await text(response, MAX_TERMS, TERMS_SECONDS, signal) : undefined;
-    return guarded(() => this.#payer.meet(terms, body));
+    return guarded(() => this.#payer.meet(terms, body, about));
   }
 
   async #settle(fetch, call, response, exchange) {
@@ -137,34 +213,44 @@ export class Engine {
         // Whoever watches has no say.
       }
     };
+    const known = { logged: false };
     try {
-      return await this.#decide(fetch, call, response, exchange, tell);
+      return await this.#decide(fetch, call, response, exchange, tell, known);
     } catch (error) {
-      tell("refused", { code: error instanceof X402Error ? error.code : "" });
+      const code = error instanceof X402Error ? error.code : "";
+      tell("refused", { code });
+      // Whatever the store says now, this is what the caller has to hear.
+      if (!known.logged) await this.#written(exchange, "fail", known, code || "aborted").catch(() => {});
       throw error;
     } finally {
       exchange.free();
     }
   }
 
-  async #decide(fetch, call, response, exchange, tell) {
-    const { signal, url: asked, method, repeats } = call;
-    if (asked === undefined) throw problem("invalid_url");
-    tell("challenge", { url: asked, x402Version: exchange.version });
+  async #decide(fetch, call, response, exchange, tell, known) {
+    const { signal, repeats } = call;
+    if (call.url === undefined) throw problem("invalid_url");
+    tell("challenge", { url: call.url, x402Version: exchange.version });
     const redirected = response.redirected === true;
-    const answer = answeredFrom(response, asked);
-    const target = guarded(() => exchange.choose(this.#payer, method, asked, answer, redirected, repeats));
+    const target = guarded(() => exchange.choose(this.#payer, from(response), redirected, repeats));
 
     const account = await this.account(signal);
     const date = header(response, "date", 64) ?? undefined;
-    const quote = Object.freeze(JSON.parse(guarded(() => exchange.quote(this.#payer, account, date))));
+    guarded(() => exchange.quote(this.#payer, account, date));
+    const { quote, header: kept } = await this.#reserved(exchange, this.#own.approve ? "asked" : "", signal, known);
     tell("decision", { quote });
-    await this.#approved(quote, signal);
-
-    const seconds = guarded(() => exchange.renew(this.#payer));
-    const signature = await this.#signed(exchange, account, signal, seconds);
-    const { name, value } = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
-    tell("signed", { payer: quote.payer });
+    let sealed = kept;
+    if (!sealed) {
+      await this.#approved(quote, signal);
+      const seconds = guarded(() => exchange.renew(this.#payer));
+      if (this.#own.approve) await this.#written(exchange, "renew", known);
+      signal?.throwIfAborted();
+      const signature = await this.#signed(exchange, account, signal, seconds);
+      sealed = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
+      tell("signed", { payer: quote.payer });
+      signal?.throwIfAborted();
+      await this.#written(exchange, "send", known);
+    }
 
     for (let sent = 1; ; sent += 1) {
       signal?.throwIfAborted();
@@ -172,15 +258,17 @@ export class Engine {
       let paid;
       let pause;
       try {
-        paid = await call.sendPaid(fetch, target, name, value);
+        paid = await call.sendPaid(fetch, target, sealed.name, sealed.value);
       } catch {
         // What it failed with stays here: it may hold the request.
         signal?.throwIfAborted();
-        pause = guarded(() => exchange.lost(method, sent));
+        pause = guarded(() => exchange.lost(sent));
         if (pause === undefined) throw problem("payer_network_fault", "the payment was sent and may still be taken", { details: { quote } });
       }
       if (paid !== undefined) {
         this.#received(paid, exchange, tell);
+        // The answer is the caller's, whether it could be written down or not: what was sent counts already.
+        await this.#written(exchange, "answer", known, String(whole(paid?.status))).catch(() => tell("unwritten", {}));
         const after = header(paid, "retry-after", 64) ?? undefined;
         pause = guarded(() => exchange.again(whole(paid?.status), after, sent));
         if (pause === undefined) return paid;
@@ -189,6 +277,26 @@ export class Engine {
       tell("waiting", { seconds: pause });
       await within(new Promise(() => {}), signal, pause);
     }
+  }
+
+  /** Reserves what is wanted, or finds the payment that was made for the same request. */
+  async #reserved(exchange, asked, signal, known) {
+    for (;;) {
+      const found = await this.#written(exchange, "reserve", known, asked);
+      if (!found.wait) return { ...found, quote: Object.freeze(found.quote) };
+      const { end, value } = await within(new Promise(() => {}), signal, TURN_SECONDS);
+      if (end === "aborted") throw value;
+      guarded(() => exchange.renew(this.#payer));
+    }
+  }
+
+  /** A turn whose refusal is in the log already. */
+  async #written(exchange, what, known, detail) {
+    await this.desk.update((book, last) => JSON.parse(guarded(() => exchange.turn(this.#payer, book, last, what, detail ?? ""))));
+    known.logged = true;
+    const found = JSON.parse(guarded(() => exchange.conclude()));
+    known.logged = false;
+    return found;
   }
 
   /** Asks the approval callback, if there is one; only `true` is a yes. */
@@ -226,4 +334,4 @@ export class Engine {
 const whole = (status) => (Number.isInteger(status) && status >= 0 && status < 65_536 ? status : 0);
 
 /** Where a response came from; what was made by hand has no address of its own. */
-const answeredFrom = (response, asked) => (typeof response.url === "string" && response.url !== "" ? response.url : asked);
+const from = (response) => (typeof response.url === "string" ? response.url : "");

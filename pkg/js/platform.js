@@ -72,6 +72,15 @@ export class Call {
     return this.headers.has(header);
   }
 
+  /** The bytes of a body that is of text or bytes; undefined for another. */
+  async bytes() {
+    const { body, copy } = this;
+    if (copy?.body) return new Uint8Array(await copy.clone().arrayBuffer());
+    if (body == null) return new Uint8Array();
+    const told = typeof body === "string" || ArrayBuffer.isView(body) || /^(ArrayBuffer|URLSearchParams|Blob|File)$/.test(body[Symbol.toStringTag]);
+    return told ? new Uint8Array(await new Response(body).arrayBuffer()) : undefined;
+  }
+
   send(fetch) {
     return this.init === undefined ? fetch(this.input) : fetch(this.input, this.init);
   }

@@ -1,10 +1,13 @@
 //! One call that met a 402: what is paid, what is signed, what is sent, what came of it. Asked in this order.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use wasm_bindgen::prelude::*;
+use x402_core::client::audit::{Facts, Who};
+use x402_core::client::book::{Event, Kind, Outcome};
 use x402_core::client::choose::{Choice, choose};
+use x402_core::client::desk::{Stored, claim, kind, quoted, received, signed};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::receipt::Receipt;
@@ -13,18 +16,21 @@ use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
 use x402_core::transport::http::payment_header;
-use x402_core::types::json::{Message, Object};
+use x402_core::types::amount::Amount;
+use x402_core::types::json::{Message, Object, object};
 use x402_core::types::required::PaymentRequired;
 use x402_core::types::time::UnixSeconds;
 
 use crate::boundary::{clock as own_clock, date, random};
+use crate::call::CallCore;
 use crate::fault::{because, fault};
+use crate::key::forgetting;
 use crate::payer::PayerCore;
 
 /// How far a call has come.
 enum Stage {
     Met,
-    Chosen(Box<Choice>, String),
+    Chosen(Box<Choice>),
     Quoted(Box<Intent>),
     Sealed(Box<Quote>, Option<Box<Receipt>>),
 }
@@ -33,15 +39,40 @@ enum Stage {
 #[wasm_bindgen]
 pub struct Exchange {
     required: PaymentRequired,
+    call: CallCore,
+    who: Who,
     stage: Stage,
+    /// What the book knows of the choice, and its price.
+    of: Option<(Kind, Amount)>,
+    /// How many of the quote's rules the policy asked; the book's come behind.
+    rules: usize,
+    /// The header that carries the payment, as JSON.
+    header: String,
+    /// Whether the wallet was asked to sign: from then on it may.
+    asked: bool,
+    /// What the last turn came to.
+    outcome: Option<Outcome>,
     /// The machine's time when the quote was made, and what the server's clock made of it.
     started: UnixSeconds,
     corrected: UnixSeconds,
 }
 
 impl Exchange {
-    pub(crate) const fn new(required: PaymentRequired) -> Self {
-        Self { required, stage: Stage::Met, started: UnixSeconds(0), corrected: UnixSeconds(0) }
+    pub(crate) fn new(required: PaymentRequired, call: CallCore, who: &Who) -> Self {
+        let task = call.options.task.clone().or_else(|| who.task.clone());
+        Self {
+            required,
+            call,
+            who: Who { task, ..who.clone() },
+            stage: Stage::Met,
+            of: None,
+            rules: 0,
+            header: String::new(),
+            asked: false,
+            outcome: None,
+            started: UnixSeconds(0),
+            corrected: UnixSeconds(0),
+        }
     }
 
     fn now(&self) -> UnixSeconds {
@@ -50,6 +81,52 @@ impl Exchange {
 
     fn intent(&self) -> Result<&Intent, JsValue> {
         if let Stage::Quoted(intent) = &self.stage { Ok(intent) } else { Err(out_of_order()) }
+    }
+
+    fn quote_made(&self) -> Option<&Quote> {
+        match &self.stage {
+            Stage::Quoted(intent) => Some(&intent.quote),
+            Stage::Sealed(quote, _) => Some(quote),
+            Stage::Met | Stage::Chosen(_) => None,
+        }
+    }
+
+    /// The event of a turn, the name it is logged under, and what is logged.
+    fn event(&self, what: &str, detail: &str) -> Result<(Event, &'static str, Facts), JsValue> {
+        let found = match (what, &self.stage, &self.of) {
+            ("reserve" | "renew", Stage::Quoted(intent), Some((kind, price))) => {
+                let times = (own_clock(), self.now());
+                let asked = what == "renew" || detail == "asked";
+                let quote = &intent.quote;
+                let provable = self.who.proves.contains(&kind.network);
+                let identity = (self.call.identity, provable);
+                let event = claim(quote, (kind.clone(), *price), identity, asked, times);
+                let name = if what == "reserve" { "reserved" } else { "approved" };
+                (event, name, quoted(quote, &kind.origin, &self.call.logged))
+            }
+            ("send", Stage::Sealed(quote, _), _) => {
+                (Event::Send { id: quote.id.clone(), payment: self.header.clone() }, "sent", signed(quote))
+            }
+            ("answer", Stage::Sealed(quote, Some(receipt)), _) => {
+                let paid = receipt.success && receipt.consistent;
+                let status = detail.parse().unwrap_or_default();
+                (Event::Answered { id: quote.id.clone(), paid }, "receipt", received(&quote.id, status, receipt))
+            }
+            ("fail", _, _) => {
+                let facts = Facts::default().text("code", detail);
+                match self.quote_made() {
+                    Some(quote) => {
+                        let id = quote.id.clone();
+                        let facts = facts.text("id", &id);
+                        let no = !self.asked || detail == Code::PayerWalletRejected.as_str();
+                        if no { (Event::Release { id }, "released", facts) } else { (Event::Tick, "failed", facts) }
+                    }
+                    None => (Event::Tick, "refused", facts.text("url", &self.call.logged)),
+                }
+            }
+            _ => return Err(out_of_order()),
+        };
+        Ok(found)
     }
 }
 
@@ -62,37 +139,50 @@ impl Exchange {
     }
 
     /// What would be paid, and why or why not, as JSON.
-    pub fn explain(&self, payer: &PayerCore, asked: &str, answered: &str) -> String {
-        explain(&self.required, &payer.policy, asked, answered).write()
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn explain(
+        &self,
+        payer: &PayerCore,
+        answered: &str,
+        book: Option<String>,
+        last: Option<String>,
+    ) -> Result<String, JsValue> {
+        let book = Stored { book: book.as_deref(), last: last.as_deref() }.book().map_err(fault)?;
+        let urls = (self.call.url.as_str(), if answered.is_empty() { &self.call.url } else { answered });
+        let (options, new) = (&self.call.options, (&book, &self.who, own_clock()));
+        Ok(explain(&self.required, &payer.policy, options, urls, new).write())
     }
 
-    /// Chooses an offer; answers with the URL to pay at. `asked` is the URL of the call and `answered` the response's.
+    /// Chooses an offer; answers with the URL to pay at. `answered` is the response's URL.
     pub fn choose(
         &mut self,
         payer: &PayerCore,
-        method: &str,
-        asked: &str,
         answered: &str,
         redirected: bool,
         repeats: bool,
     ) -> Result<String, JsValue> {
-        let choice = choose(&self.required, &payer.policy, asked, answered).map_err(fault)?;
-        let target = request::paid_url(method, asked, answered, redirected, repeats).map_err(fault)?;
-        self.stage = Stage::Chosen(Box::new(choice), asked.into());
+        let CallCore { options, url, method, .. } = &self.call;
+        let answered = if answered.is_empty() { url } else { answered };
+        let choice = choose(&self.required, &payer.policy, options, url, answered).map_err(fault)?;
+        let target = request::paid_url(method, url, answered, redirected, repeats).map_err(fault)?;
+        self.of = Some((kind(&choice, &self.who), choice.price));
+        self.stage = Stage::Chosen(Box::new(choice));
         Ok(target.into())
     }
 
     /// Makes the quote for the payer's account, as JSON. `server` is the answer's `Date` header, or nothing.
     pub fn quote(&mut self, payer: &PayerCore, account: &str, server: &JsValue) -> Result<String, JsValue> {
-        let Stage::Chosen(choice, url) = core::mem::replace(&mut self.stage, Stage::Met) else {
+        let Stage::Chosen(choice) = core::mem::replace(&mut self.stage, Stage::Met) else {
             return Err(out_of_order());
         };
         let account = Address::parse(account).map_err(fault)?;
         self.started = own_clock();
         self.corrected = clock::now(self.started, date(server));
         let nonce = random()?;
-        let intent = Intent::new(&self.required, *choice, &payer.policy, account, self.corrected, nonce, &url);
+        let intent =
+            Intent::new(&self.required, *choice, &payer.policy, account, self.corrected, nonce, &self.call.url);
         let intent = Box::new(intent.map_err(fault)?);
+        self.rules = intent.quote.rules.len();
         let quote = intent.quote.write();
         self.stage = Stage::Quoted(intent);
         Ok(quote)
@@ -113,15 +203,67 @@ impl Exchange {
     }
 
     /// The document to sign, as JSON.
-    pub fn document(&self) -> Result<String, JsValue> {
+    pub fn document(&mut self) -> Result<String, JsValue> {
+        self.asked = true;
         Ok(self.intent()?.typed_data.write())
     }
 
     /// Signs with the payer's own key, as hex.
-    pub fn sign(&self, payer: &PayerCore) -> Result<String, JsValue> {
+    pub fn sign(&mut self, payer: &PayerCore) -> Result<String, JsValue> {
+        self.asked = true;
         let key = payer.key.as_ref().ok_or_else(out_of_order)?;
-        let signature = key.sign(&self.intent()?.typed_data.digest());
-        Ok(hex::encode(&signature.to_bytes()))
+        let digest = self.intent()?.typed_data.digest();
+        Ok(forgetting(|| hex::encode(&key.sign(&digest).to_bytes())))
+    }
+
+    /// An update of the store in which something happens, as JSON: `{ book, entries }`. `what` is `reserve` (`detail` is
+    /// `asked` when somebody is), `renew`, `send`, `answer` (with its status) or `fail` (with the code). May be asked again,
+    /// with what another store has kept.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn turn(
+        &mut self,
+        payer: &PayerCore,
+        book: Option<String>,
+        last: Option<String>,
+        what: &str,
+        detail: &str,
+    ) -> Result<String, JsValue> {
+        let stored = Stored { book: book.as_deref(), last: last.as_deref() };
+        let (event, name, facts) = self.event(what, detail)?;
+        let update = stored.update(&payer.policy, &self.who, (&event, name, &facts), own_clock()).map_err(fault)?;
+        let written = update.write();
+        self.outcome = Some(update.outcome);
+        Ok(written)
+    }
+
+    /// What the last turn comes to, once it is written, as JSON: the `quote` with every rule that was asked, whether to
+    /// `wait`, or the `header` of a payment that is presented again. Fails with the refusal.
+    pub fn conclude(&mut self) -> Result<String, JsValue> {
+        match self.outcome.take() {
+            Some(Outcome::Refused(error, _)) => Err(fault(error)),
+            Some(Outcome::Wait) => Ok("{\"wait\":true}".into()),
+            Some(Outcome::Reserved(trace)) => {
+                let Stage::Quoted(intent) = &mut self.stage else { return Err(out_of_order()) };
+                intent.quote.rules.truncate(self.rules);
+                intent.quote.rules.extend(trace.0);
+                let quote = intent.quote.write();
+                Ok(object(|to| {
+                    to.json("quote", &quote);
+                }))
+            }
+            Some(Outcome::Present(open)) => {
+                let Stage::Quoted(intent) = &self.stage else { return Err(out_of_order()) };
+                let header = open.payment.clone().ok_or_else(out_of_order)?;
+                let quote = Box::new(intent.quote.presenting(&open));
+                let written = quote.write();
+                self.asked = true;
+                self.stage = Stage::Sealed(quote, None);
+                Ok(object(|to| {
+                    to.json("quote", &written).json("header", &header);
+                }))
+            }
+            Some(Outcome::Done) | None => Ok("{}".into()),
+        }
     }
 
     /// Puts the signature to the payment; answers with the header that carries it, as JSON.
@@ -135,7 +277,8 @@ impl Exchange {
         let signature = hex::decode(signature).map_err(|_| because(Code::PayerWalletFailed, "it gave no signature"))?;
         let (name, value) = payment_header(&intent.seal(&signature).map_err(fault)?);
         self.stage = Stage::Sealed(quote, None);
-        Ok(Header { name, value }.write())
+        self.header = Header { name, value }.write();
+        Ok(self.header.to_string())
     }
 
     /// What became of the payment, by the settlement header of the answer, as JSON.
@@ -156,9 +299,9 @@ impl Exchange {
     }
 
     /// Seconds after which the same payment is sent again because no answer came, or nothing when it is not.
-    pub fn lost(&self, method: &str, sent: u32) -> Result<Option<u32>, JsValue> {
+    pub fn lost(&self, sent: u32) -> Result<Option<u32>, JsValue> {
         let Stage::Sealed(quote, _) = &self.stage else { return Err(out_of_order()) };
-        Ok(again::after_loss(quote, method, sent, self.now()).and_then(|pause| u32::try_from(pause).ok()))
+        Ok(again::after_loss(quote, &self.call.method, sent, self.now()).and_then(|pause| u32::try_from(pause).ok()))
     }
 }
 

@@ -26,8 +26,17 @@ pub(crate) fn because(code: Code, detail: &str) -> JsValue {
 }
 
 /// The codes of what goes wrong where this module cannot see it.
-const PROBLEMS: [Code; 5] =
-    [Code::InvalidUrl, Code::PayerApprovalDenied, Code::PayerNetworkFault, Code::PayerWalletFailed, Code::TooLarge];
+const PROBLEMS: [Code; 9] = [
+    Code::InvalidUrl,
+    Code::PayerApprovalDenied,
+    Code::PayerChainFault,
+    Code::PayerConfig,
+    Code::PayerNetworkFault,
+    Code::PayerStoreBroken,
+    Code::PayerStoreFailed,
+    Code::PayerWalletFailed,
+    Code::TooLarge,
+];
 
 /// The error of one of [`PROBLEMS`].
 #[wasm_bindgen]

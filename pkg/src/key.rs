@@ -1,23 +1,54 @@
 //! Secret keys: they come in, they sign, they are wiped, and they never go out again.
 
+use alloc::boxed::Box;
 use alloc::string::String;
-use js_sys::Uint8Array;
+use core::hint::black_box;
+
+use js_sys::{JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 use x402_core::error::Code;
 use x402_core::evm::hex;
 use x402_core::evm::keccak::Bytes32;
 use x402_core::evm::signature::SecretKey;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::boundary::{bounded, random, text};
 use crate::fault::fault;
 use crate::functions::{self, MAX_MESSAGE};
 
+/// Words of the stack that are overwritten behind a key: more than its arithmetic is deep.
+const DEEP: usize = 4096;
+
+/// Does what has a key in its hands, and overwrites the stack behind it: a value that is moved leaves itself where it was.
+/// What comes out holds the key behind a pointer, or not at all.
+pub(crate) fn forgetting<T>(work: impl FnOnce() -> T) -> T {
+    let out = apart(work);
+    overwrite();
+    out
+}
+
+/// In a frame of its own, so that the whole of it lies behind.
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn overwrite() {
+    let mut words = [0_u64; DEEP];
+    words.zeroize();
+    black_box(&words);
+}
+
 /// Reads a key from hex text or 32 bytes. The copies made on the way are wiped.
 ///
 /// # Errors
 /// `invalid_key`.
-pub(crate) fn secret(value: &JsValue) -> Result<SecretKey, JsValue> {
+pub(crate) fn secret(value: &JsValue) -> Result<Box<SecretKey>, JsValue> {
+    forgetting(|| read(value).map(Box::new))
+}
+
+fn read(value: &JsValue) -> Result<SecretKey, JsValue> {
     let none = || fault(Code::InvalidKey.into());
     if let Some(array) = value.dyn_ref::<Uint8Array>() {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -33,20 +64,22 @@ pub(crate) fn secret(value: &JsValue) -> Result<SecretKey, JsValue> {
 
 /// A fresh key as hex, for the caller to keep: 32 bytes of the runtime's secure randomness.
 #[wasm_bindgen(js_name = generatePrivateKey)]
-pub fn generate_private_key() -> Result<String, JsValue> {
-    loop {
-        let bytes = Zeroizing::new(random()?);
-        // Fewer than one in 2^127 draws is no key.
-        if SecretKey::from_bytes(&bytes).is_ok() {
-            return Ok(hex::encode(bytes.as_ref()));
+pub fn generate_private_key() -> Result<JsString, JsValue> {
+    forgetting(|| {
+        loop {
+            let bytes = Zeroizing::new(random()?);
+            // Fewer than one in 2^127 draws is no key.
+            if SecretKey::from_bytes(&bytes).is_ok() {
+                return Ok(Zeroizing::new(hex::encode(bytes.as_ref())).as_str().into());
+            }
         }
-    }
+    })
 }
 
 /// A key that stays in this module until it is freed.
 #[wasm_bindgen]
 pub struct LocalKey {
-    key: SecretKey,
+    key: Box<SecretKey>,
 }
 
 #[wasm_bindgen]
@@ -60,7 +93,7 @@ impl LocalKey {
     /// The key's account.
     #[wasm_bindgen(getter)]
     pub fn address(&self) -> String {
-        self.key.address().to_checksum()
+        forgetting(|| self.key.address().to_checksum())
     }
 
     /// Signs 32 bytes.
@@ -75,7 +108,7 @@ impl LocalKey {
     }
 
     fn signature(&self, digest: &Bytes32) -> Result<String, JsValue> {
-        Ok(hex::encode(&self.key.sign(digest).to_bytes()))
+        Ok(forgetting(|| hex::encode(&self.key.sign(digest).to_bytes())))
     }
 }
 

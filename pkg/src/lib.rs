@@ -14,6 +14,7 @@ extern crate std;
 mod alone;
 
 mod boundary;
+pub mod call;
 pub mod exchange;
 pub mod fault;
 pub mod functions;

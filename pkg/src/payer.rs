@@ -1,15 +1,23 @@
 //! A payer: a policy, and the key if it holds one itself.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use wasm_bindgen::prelude::*;
+use x402_core::client::audit::{Facts, Who, verify};
+use x402_core::client::book::Event;
+use x402_core::client::desk::{Stored, left};
 use x402_core::client::policy::Policy;
-use x402_core::client::{request, wallet};
+use x402_core::client::{proof, request, wallet};
 use x402_core::error::Code;
 use x402_core::evm::address::Address;
 use x402_core::evm::signature::SecretKey;
+use x402_core::types::amount::decimal;
+use x402_core::types::json::{Message, array, object};
 
-use crate::boundary::text;
+use crate::boundary::{clock, text};
+use crate::call::CallCore;
 use crate::exchange::Exchange;
 use crate::fault::{because, fault};
 use crate::functions::MAX_MESSAGE;
@@ -18,27 +26,30 @@ use crate::key;
 /// What all calls of one payer share.
 #[wasm_bindgen]
 pub struct PayerCore {
-    pub(crate) key: Option<SecretKey>,
+    pub(crate) key: Option<Box<SecretKey>>,
     pub(crate) policy: Policy,
     account: Option<Address>,
+    who: Who,
 }
 
 #[wasm_bindgen]
 impl PayerCore {
-    /// Takes a policy's JSON and a private key, or the address of a wallet that has one, or neither.
+    /// Takes a policy's JSON, `owner` and `task` as JSON, and a private key, or the address of a wallet that has one, or
+    /// neither.
     #[wasm_bindgen(constructor)]
-    pub fn new(policy: &JsValue, secret: &JsValue, address: &JsValue) -> Result<PayerCore, JsValue> {
+    pub fn new(policy: &JsValue, who: &JsValue, secret: &JsValue, address: &JsValue) -> Result<PayerCore, JsValue> {
         let policy = Policy::read(&text(policy, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
+        let who = Who::read(&text(who, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
         let key = if secret.is_undefined() { None } else { Some(key::secret(secret)?) };
         let account = match &key {
-            Some(key) => Some(key.address()),
+            Some(key) => Some(key::forgetting(|| key.address())),
             None if address.is_undefined() => None,
             None => {
                 let named = Address::parse(&text(address, MAX_MESSAGE, Code::PayerConfig)?);
                 Some(named.map_err(|_| because(Code::PayerConfig, "wallet.address is no address"))?)
             }
         };
-        Ok(Self { key, policy, account })
+        Ok(Self { key, policy, account, who })
     }
 
     /// The account that pays, as far as it is known.
@@ -62,14 +73,84 @@ impl PayerCore {
 
     /// Reads the terms of a 402; nothing when it is a 402 of something else.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
-    pub fn meet(&self, header: Option<String>, body: Option<String>) -> Result<Option<Exchange>, JsValue> {
+    pub fn meet(
+        &self,
+        header: Option<String>,
+        body: Option<String>,
+        call: &CallCore,
+    ) -> Result<Option<Exchange>, JsValue> {
         let required = request::terms(header.as_deref(), body.as_deref()).map_err(fault)?;
-        Ok(required.map(Exchange::new))
+        Ok(required.map(|required| Exchange::new(required, call.clone(), &self.who)))
+    }
+
+    /// Whether there are budgets to keep.
+    #[wasm_bindgen(getter)]
+    pub fn budgeted(&self) -> bool {
+        !self.policy.budgets.is_empty()
+    }
+
+    /// Every budget with what is spent of it and left, as JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn spent(&self, book: Option<String>, last: Option<String>) -> Result<String, JsValue> {
+        let book = Stored { book: book.as_deref(), last: last.as_deref() }.book().map_err(fault)?;
+        let left = left(&book, &self.policy, self.who.task.as_deref(), clock());
+        Ok(array(left.iter().map(Message::write)))
+    }
+
+    /// An update of the store that begins anew, as JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn reset(&self, book: Option<String>, last: Option<String>) -> String {
+        Stored { book: book.as_deref(), last: last.as_deref() }.reset(&self.who, clock()).write()
+    }
+
+    /// The questions for the chain of a network, as JSON: for its last final block, and with its answer one for each payment
+    /// that has ended unconfirmed, by its name.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn questions(
+        &self,
+        book: Option<String>,
+        last: Option<String>,
+        network: &str,
+        block: Option<String>,
+    ) -> Result<String, JsValue> {
+        let Some(block) = block else { return Ok(proof::ask_block()) };
+        let book = Stored { book: book.as_deref(), last: last.as_deref() }.book().map_err(fault)?;
+        let block = proof::block(&block).map_err(fault)?;
+        let mut questions = Vec::new();
+        for open in proof::unproven(&book, network, &block) {
+            questions.push((open.id.clone(), proof::ask_used(open, &block).map_err(fault)?));
+        }
+        Ok(object(|to| {
+            for (id, question) in &questions {
+                to.text(id, question);
+            }
+        }))
+    }
+
+    /// An update of the store by the chain's answer about one payment, as JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn proved(
+        &self,
+        book: Option<String>,
+        last: Option<String>,
+        id: &str,
+        block: &str,
+        answer: &str,
+    ) -> Result<String, JsValue> {
+        let block = proof::block(block).map_err(fault)?;
+        let event = proof::proved(id, answer, &block).map_err(fault)?;
+        let used = matches!(event, Event::Proved { used: true, .. });
+        let facts = Facts::default().text("id", id).text("reason", "the chain");
+        let name = if used { "settled" } else { "released" };
+        let stored = Stored { book: book.as_deref(), last: last.as_deref() };
+        let update = stored.update(&self.policy, &self.who, (&event, name, &facts), clock()).map_err(fault)?;
+        Ok(update.write())
     }
 }
 
-/// Refuses a request that carries a payment.
-#[wasm_bindgen(js_name = refusePaid)]
-pub fn refuse_paid(signature: bool, x_payment: bool) -> Result<(), JsValue> {
-    request::refuse_paid(signature || x_payment).map_err(fault)
+/// Holds the lines of a log against each other; answers with the number of the last.
+#[wasm_bindgen(js_name = verifyLog)]
+pub fn verify_log(lines: &str) -> Result<String, JsValue> {
+    let last = verify(lines).map_err(fault)?;
+    Ok(decimal(last.map_or(0, |(seq, _)| seq)))
 }

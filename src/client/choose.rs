@@ -3,12 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::client::policy::Policy;
+use crate::client::call::Call;
+use crate::client::policy::{Policy, Token, listed};
+use crate::client::trace::{Rule, Trace};
 use crate::error::{Code, Error, Result};
 use crate::scheme::exact;
 use crate::scheme::exact::evm::Terms;
 use crate::types::amount::{Amount, decimal};
-use crate::types::asset::{self, Asset};
 use crate::types::required::{Offer, PaymentRequired, Version};
 use crate::types::url;
 
@@ -19,84 +20,153 @@ pub struct Choice {
     pub offer: Offer,
     /// Its terms.
     pub terms: Terms,
-    /// The asset it is paid in.
-    pub asset: &'static Asset,
+    /// The token it is paid in.
+    pub asset: Token,
+    /// Its price in whole tokens, of [`SCALE`](crate::client::policy::SCALE) decimals.
+    pub price: Amount,
+    /// The origin that is paid.
+    pub origin: String,
+    /// Every rule it was held against.
+    pub rules: Vec<Rule>,
 }
 
-/// Chooses the cheapest offer the policy allows; among equals the server's first.
+/// An offer, the rules it was held against, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Every rule that was asked.
+    pub trace: Trace,
+    /// The token and the price of an offer that is allowed, or the refusal.
+    pub verdict: Result<(Terms, Token, Amount)>,
+}
+
+/// Chooses the offer that the policy prefers among those it allows; among equals the cheapest, then the server's first.
 ///
 /// `asked` is the URL the caller fetched and `answered` the one the 402 came from.
 ///
 /// # Errors
-/// `invalid_url` when nothing is known of what was asked, as of a response made by hand; `payer_insecure_url`, `payer_redirected`, `payer_version_not_allowed`; the reason when every offer is refused for the
+/// `invalid_url` when nothing is known of what was asked, as of a response made by hand; `payer_insecure_url`,
+/// `payer_redirected`, `payer_origin_not_allowed`, `payer_version_not_allowed`; the reason when every offer is refused for the
 /// same one, else `payer_nothing_acceptable` with each offer's reason.
-pub fn choose(required: &PaymentRequired, policy: &Policy, asked: &str, answered: &str) -> Result<Choice> {
+pub fn choose(required: &PaymentRequired, policy: &Policy, call: &Call, asked: &str, answered: &str) -> Result<Choice> {
+    let mut trace = Trace::default();
+    let origin = place(required, policy, asked, answered, &mut trace)?;
+    let judged: Vec<Judgement> = required.offers.iter().map(|offer| judge(offer, policy, call)).collect();
+    let mut best: Option<(Rank, &Offer, &Judgement)> = None;
+    for (offer, judgement) in required.offers.iter().zip(&judged) {
+        let Ok((_, token, price)) = &judgement.verdict else { continue };
+        let rank = rank(policy, token, *price);
+        if best.as_ref().is_none_or(|(least, ..)| rank < *least) {
+            best = Some((rank, offer, judgement));
+        }
+    }
+    match best {
+        Some((_, offer, Judgement { trace: rules, verdict: Ok((terms, asset, price)) })) => {
+            trace.0.extend(rules.0.iter().cloned());
+            let (terms, asset) = (terms.clone(), asset.clone());
+            Ok(Choice { offer: offer.clone(), terms, asset, price: *price, origin, rules: trace.0 })
+        }
+        _ => Err(refusal(&judged, required.unread)),
+    }
+}
+
+/// The rules about where the 402 came from. Answers with the origin.
+///
+/// # Errors
+/// The refusal.
+pub fn place(
+    required: &PaymentRequired,
+    policy: &Policy,
+    asked: &str,
+    answered: &str,
+    trace: &mut Trace,
+) -> Result<String> {
     if asked.is_empty() {
         let advice = "the response does not say what it answers; explain its URL, or a response as fetch gave it";
         return Err(Error::new(Code::InvalidUrl, advice));
     }
-    if !url::is_secure(asked) || !url::is_secure(answered) {
-        return Err(Code::PayerInsecure.into());
-    }
-    if url::origin(asked)? != url::origin(answered)? {
-        return Err(Code::PayerRedirected.into());
-    }
-    if required.version == Version::V1 && !policy.v1 {
-        return Err(Error::new(Code::PayerVersionNotAllowed, "set policy.v1 to pay servers of x402 version 1"));
-    }
-    let judged: Vec<Result<Choice>> = required.offers.iter().map(|offer| judge(offer, policy)).collect();
-    let mut best: Option<(&Choice, Amount)> = None;
-    for choice in judged.iter().flatten() {
-        let price = dollars(choice);
-        if best.is_none_or(|(_, least)| price < least) {
-            best = Some((choice, price));
+    let secure = !policy.https_only || (url::is_secure(asked) && url::is_secure(answered));
+    trace.ask("httpsOnly", if secure { Ok("nobody reads along") } else { Err(Code::PayerInsecure.into()) })?;
+    let origin = url::origin(asked)?;
+    let same = origin == url::origin(answered)?;
+    trace.ask(
+        "redirect",
+        if same { Ok("the price comes from where it was asked") } else { Err(Code::PayerRedirected.into()) },
+    )?;
+    let allowed = listed(policy.origins.as_ref(), &policy.deny.origins, &origin);
+    trace.ask("origins", allow(allowed, &origin, Code::PayerOriginNotAllowed))?;
+    let version = match required.version {
+        Version::V1 if !policy.v1 => {
+            Err(Error::new(Code::PayerVersionNotAllowed, "set policy.v1 to pay servers of x402 version 1"))
         }
-    }
-    match best {
-        Some((choice, _)) => Ok(choice.clone()),
-        None => Err(refusal(&judged, required.unread)),
-    }
+        _ => Ok("this version is allowed"),
+    };
+    trace.ask("v1", version)?;
+    Ok(origin)
 }
 
-/// Whether the policy allows this offer.
-///
-/// # Errors
-/// The reason it does not.
-pub fn judge(offer: &Offer, policy: &Policy) -> Result<Choice> {
+/// Holds an offer against the policy and the call.
+pub fn judge(offer: &Offer, policy: &Policy, call: &Call) -> Judgement {
+    let mut trace = Trace::default();
+    let verdict = hold(offer, policy, call, &mut trace);
+    Judgement { trace, verdict }
+}
+
+fn hold(offer: &Offer, policy: &Policy, call: &Call, trace: &mut Trace) -> Result<(Terms, Token, Amount)> {
     let of = &offer.terms;
-    if of.scheme != exact::SCHEME || of.network.evm_chain_id().is_none() {
-        return Err(Code::UnsupportedScheme.into());
-    }
-    if policy.networks.as_ref().is_some_and(|allowed| !allowed.contains(&of.network)) {
-        return Err(Error::new(Code::PayerNetworkNotAllowed, of.network.as_str()));
-    }
+    let spoken = of.scheme == exact::SCHEME && of.network.evm_chain_id().is_some();
+    let scheme = match (spoken, listed(policy.schemes.as_ref(), &[], &of.scheme)) {
+        (true, true) => Ok([&of.scheme, ALLOWED].concat()),
+        (true, false) => Err(Code::PayerSchemeNotAllowed.into()),
+        (false, _) => Err(Code::UnsupportedScheme.into()),
+    };
+    trace.ask("schemes", scheme)?;
+    let network = listed(policy.networks.as_ref(), &policy.deny.networks, &of.network);
+    trace.ask("networks", allow(network, of.network.as_str(), Code::PayerNetworkNotAllowed))?;
     let terms = Terms::read(of)?;
-    let asset = asset::by_address(&of.network, &of.asset)
-        .ok_or_else(|| Error::new(Code::PayerAssetNotAllowed, terms.asset.to_checksum()))?;
-    let same_domain = terms.domain.name == asset.name && terms.domain.version.as_deref() == Some(asset.version);
-    if !same_domain || asset.method != asset::TransferMethod::Eip3009 {
-        return Err(Code::PayerDomainMismatch.into());
-    }
-    if policy.pay_to.as_ref().is_some_and(|allowed| !allowed.contains(&terms.pay_to)) {
-        return Err(Error::new(Code::PayerPayToNotAllowed, terms.pay_to.to_checksum()));
-    }
-    if of.max_timeout_seconds == 0 {
-        return Err(Code::PayerValidity.into());
-    }
-    if of.amount > policy.cap_in(asset) {
-        let price = [&of.amount.to_tokens(asset.decimals), " ", asset.symbol, " is above ", &policy.max_per_payment];
-        return Err(Error::new(Code::PayerOverCap, price.concat()));
-    }
-    Ok(Choice { offer: offer.clone(), terms, asset })
+    let token = policy.token(&of.network, &of.asset);
+    let known = match &token {
+        Some(token) => Ok([&token.symbol, " is known"].concat()),
+        None => Err(Error::new(Code::PayerAssetNotAllowed, terms.asset.to_checksum())),
+    };
+    trace.ask("assets", known)?;
+    let token = token.ok_or(Code::PayerAssetNotAllowed)?;
+    let same_domain = terms.domain.name == token.name && terms.domain.version.as_ref() == Some(&token.version);
+    trace.ask(
+        "domain",
+        if same_domain { Ok("the token is named as it is") } else { Err(Code::PayerDomainMismatch.into()) },
+    )?;
+    let pay_to = listed(policy.pay_to.as_ref(), &policy.deny.pay_to, &terms.pay_to);
+    trace.ask("payTo", allow(pay_to, &terms.pay_to.to_checksum(), Code::PayerPayToNotAllowed))?;
+    let seconds = of.max_timeout_seconds.min(policy.max_validity_seconds);
+    let lives = if seconds > 0 { Ok([&decimal(seconds), " s"].concat()) } else { Err(Code::PayerValidity.into()) };
+    trace.ask("maxValiditySeconds", lives)?;
+    let price = token.scaled(of.amount).ok_or(Code::PayerOverCap)?;
+    trace.ask("maxPerPayment", policy.cap(&token, price))?;
+    trace.ask("maxPrice", call.price(&token, price))?;
+    trace.ask("quote", call.quoted(&of.network, &terms))?;
+    Ok((terms, token, price))
 }
 
-/// The price in a unit that all dollar assets share: 10^-18.
-fn dollars(choice: &Choice) -> Amount {
-    Amount::parse_tokens(&choice.terms.amount.to_tokens(choice.asset.decimals), 18).unwrap_or(Amount::ZERO)
+const ALLOWED: &str = " is allowed";
+
+fn allow(allowed: bool, what: &str, code: Code) -> Result<String> {
+    if allowed { Ok([what, ALLOWED].concat()) } else { Err(Error::new(code, what)) }
 }
 
-fn refusal(judged: &[Result<Choice>], unread: usize) -> Error {
-    let errors: Vec<&Error> = judged.iter().filter_map(|judgement| judgement.as_ref().err()).collect();
+/// What is smaller is taken: the places in the policy's preferences, then the price. What has no price in dollars comes
+/// behind what has one.
+type Rank = (usize, usize, bool, Amount);
+
+fn rank(policy: &Policy, token: &Token, price: Amount) -> Rank {
+    let prefer = &policy.prefer;
+    let network = prefer.networks.iter().position(|of| *of == token.network);
+    let named = |of: &String| of.eq_ignore_ascii_case(&token.symbol) || of.eq_ignore_ascii_case(&token.address);
+    let asset = prefer.assets.iter().position(named);
+    (network.unwrap_or(usize::MAX), asset.unwrap_or(usize::MAX), !token.dollar, price)
+}
+
+fn refusal(judged: &[Judgement], unread: usize) -> Error {
+    let errors: Vec<&Error> = judged.iter().filter_map(|judgement| judgement.verdict.as_ref().err()).collect();
     if let [first, rest @ ..] = errors.as_slice()
         && rest.iter().all(|error| error.code() == first.code())
     {

@@ -15,3 +15,9 @@ pub fn now(own: UnixSeconds, server: Option<UnixSeconds>) -> UnixSeconds {
     let skew = own.0.abs_diff(server.0);
     if skew > TOLERANCE && skew <= BELIEVED { server } else { own }
 }
+
+/// The payer's own time at which an authorization is worth nothing: `own` and `signed_at` are one moment, by the payer's
+/// clock and by the one that was signed at. Clocks that differ by no more than is tolerated make no difference to it.
+pub fn end(own: UnixSeconds, signed_at: UnixSeconds, valid_before: UnixSeconds) -> UnixSeconds {
+    valid_before.max(own.plus(valid_before.since(signed_at))).plus(TOLERANCE)
+}

@@ -3,13 +3,18 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::client::choose::{Choice, choose, judge};
+use crate::client::audit::Who;
+use crate::client::book::Book;
+use crate::client::call::Call;
+use crate::client::choose::{Choice, Judgement, choose, judge, place};
+use crate::client::desk::afford;
 use crate::client::policy::Policy;
-use crate::error::{Error, Result};
+use crate::client::trace::{Rule, Trace};
+use crate::error::Result;
 use crate::types::amount::decimal;
-use crate::types::asset;
 use crate::types::json::{Message, Object};
 use crate::types::required::{Offer, PaymentRequired};
+use crate::types::time::UnixSeconds;
 
 /// Characters of a stranger's text that are repeated.
 const MAX_WORD: usize = 100;
@@ -29,6 +34,8 @@ pub struct Explanation {
     pub offers: Vec<Judged>,
     /// How many offers could not be read.
     pub unread: usize,
+    /// Every rule that the offer that would be paid was held against; if there is none, those about where it came from.
+    pub rules: Vec<Rule>,
 }
 
 /// One offer and what the policy says to it. The texts are the server's, printable and cut at a length.
@@ -41,7 +48,7 @@ pub struct Judged {
     /// The token contract.
     pub asset: String,
     /// The asset's symbol, if it is a known one.
-    pub symbol: Option<&'static str>,
+    pub symbol: Option<String>,
     /// Atomic units.
     pub amount: String,
     /// Whole tokens, if the asset is a known one.
@@ -56,6 +63,8 @@ pub struct Judged {
     pub reason: Option<&'static str>,
     /// The refusal in one sentence.
     pub sentence: Option<String>,
+    /// Every rule about it that was asked.
+    pub rules: Vec<Rule>,
 }
 
 impl Message for Explanation {
@@ -65,40 +74,69 @@ impl Message for Explanation {
         if let Some(chosen) = self.chosen {
             to.number("chosen", count(chosen));
         }
-        to.list("offers", &self.offers).number("unread", count(self.unread));
+        to.list("offers", &self.offers).number("unread", count(self.unread)).list("rules", &self.rules);
     }
 }
 
 impl Message for Judged {
     fn members(&self, to: &mut Object) {
         to.text("scheme", &self.scheme).text("network", &self.network).text("asset", &self.asset);
-        to.optional_text("symbol", self.symbol).text("amount", &self.amount);
+        to.optional_text("symbol", self.symbol.as_deref()).text("amount", &self.amount);
         to.optional_text("tokens", self.tokens.as_deref()).text("payTo", &self.pay_to);
         to.number("maxTimeoutSeconds", self.max_timeout_seconds).flag("allowed", self.allowed);
         to.optional_text("reason", self.reason).optional_text("sentence", self.sentence.as_deref());
+        to.list("rules", &self.rules);
     }
 }
 
-/// Decides as [`choose`] does and tells it.
-pub fn explain(required: &PaymentRequired, policy: &Policy, asked: &str, answered: &str) -> Explanation {
-    let offers = required.offers.iter().map(|offer| judged(offer, judge(offer, policy).err())).collect();
-    let decision = choose(required, policy, asked, answered);
-    let chosen = decision.as_ref().ok().and_then(|choice| place(required, choice));
+/// Decides as [`choose`] and then the book do, and tells it. Nothing is reserved.
+pub fn explain(
+    required: &PaymentRequired,
+    policy: &Policy,
+    call: &Call,
+    (asked, answered): (&str, &str),
+    (book, who, now): (&Book, &Who, UnixSeconds),
+) -> Explanation {
+    let offers = required.offers.iter().map(|offer| judged(offer, policy, judge(offer, policy, call))).collect();
+    let mut rules = Vec::new();
+    let decision = match choose(required, policy, call, asked, answered) {
+        Ok(choice) => {
+            let (more, held) = afford(book, policy, &choice, who, now);
+            rules = [&choice.rules[..], &more].concat();
+            held.map(|()| choice)
+        }
+        Err(error) => {
+            let mut trace = Trace::default();
+            // Its refusal is the decision's.
+            place(required, policy, asked, answered, &mut trace).ok();
+            rules.extend(trace.0);
+            Err(error)
+        }
+    };
+    let chosen = decision.as_ref().ok().and_then(|choice| position(required, choice));
     let (sentence, reason) = told(&decision);
-    Explanation { would_pay: decision.is_ok(), sentence, reason, chosen, offers, unread: required.unread }
+    Explanation { would_pay: decision.is_ok(), sentence, reason, chosen, offers, unread: required.unread, rules }
 }
 
 /// What is said of an answer that asks for nothing.
 pub fn nothing_asked(status: u16) -> Explanation {
     let sentence = ["The answer ", &decimal(status.into()), " asks for no payment"].concat();
-    Explanation { would_pay: false, sentence, reason: None, chosen: None, offers: Vec::new(), unread: 0 }
+    Explanation {
+        would_pay: false,
+        sentence,
+        reason: None,
+        chosen: None,
+        offers: Vec::new(),
+        unread: 0,
+        rules: Vec::new(),
+    }
 }
 
 fn told(decision: &Result<Choice>) -> (String, Option<&'static str>) {
     match decision {
         Ok(choice) => {
             let tokens = choice.terms.amount.to_tokens(choice.asset.decimals);
-            let (symbol, network, pay_to) = (choice.asset.symbol, &choice.offer.terms.network, choice.terms.pay_to);
+            let (symbol, network, pay_to) = (&choice.asset.symbol, &choice.offer.terms.network, choice.terms.pay_to);
             (
                 ["Would pay ", &tokens, " ", symbol, " on ", network.as_str(), " to ", &pay_to.to_checksum()].concat(),
                 None,
@@ -108,25 +146,27 @@ fn told(decision: &Result<Choice>) -> (String, Option<&'static str>) {
     }
 }
 
-fn place(required: &PaymentRequired, choice: &Choice) -> Option<usize> {
+fn position(required: &PaymentRequired, choice: &Choice) -> Option<usize> {
     required.offers.iter().position(|offer| offer.verbatim.as_str() == choice.offer.verbatim.as_str())
 }
 
-fn judged(offer: &Offer, refusal: Option<Error>) -> Judged {
+fn judged(offer: &Offer, policy: &Policy, judgement: Judgement) -> Judged {
     let of = &offer.terms;
-    let known = asset::by_address(&of.network, &of.asset);
+    let known = policy.token(&of.network, &of.asset);
+    let refusal = judgement.verdict.err();
     Judged {
         scheme: word(&of.scheme),
         network: word(of.network.as_str()),
         asset: word(&of.asset),
-        symbol: known.map(|asset| asset.symbol),
+        tokens: known.as_ref().map(|token| of.amount.to_tokens(token.decimals)),
+        symbol: known.map(|token| token.symbol),
         amount: of.amount.text(),
-        tokens: known.map(|asset| of.amount.to_tokens(asset.decimals)),
         pay_to: word(&of.pay_to),
         max_timeout_seconds: of.max_timeout_seconds,
         allowed: refusal.is_none(),
         reason: refusal.as_ref().map(|error| error.code().as_str()),
         sentence: refusal.map(|error| error.message()),
+        rules: judgement.trace.0,
     }
 }
 

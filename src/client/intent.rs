@@ -1,18 +1,22 @@
 //! A payment that is about to be made: the quote a person reads, the data a wallet signs, the payment that is sent.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use crate::client::book::Open;
 use crate::client::choose::Choice;
-use crate::client::policy::Policy;
+use crate::client::policy::{Policy, SCALE};
+use crate::client::trace::Rule;
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::eip712::TypedData;
 use crate::evm::eip3009::Authorization;
+use crate::evm::hex;
 use crate::evm::keccak::Bytes32;
 use crate::evm::signature::Signature;
 use crate::scheme::exact::evm::{Payload, authorize};
 use crate::transport::http::MAX_PAYMENT_HEADER;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::json::{Message, Object, Verbatim};
 use crate::types::payload::{PaymentPayload, PaymentPayloadV1, PaymentPayloadV2};
 use crate::types::required::{PaymentRequired, Version};
@@ -27,6 +31,8 @@ const MAX_ACCEPTED: usize = 3 * 1024;
 /// What would be paid, for a person to read or a callback to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
+    /// The authorization's nonce, in hex: its name in the book and the log.
+    pub id: String,
     /// The price in one sentence.
     pub sentence: String,
     /// Atomic units.
@@ -34,7 +40,7 @@ pub struct Quote {
     /// Whole tokens.
     pub tokens: String,
     /// The asset's symbol.
-    pub symbol: &'static str,
+    pub symbol: String,
     /// The token contract.
     pub asset: String,
     /// The network.
@@ -47,14 +53,38 @@ pub struct Quote {
     pub url: String,
     /// The Unix second after which the authorization is worth nothing.
     pub valid_before: String,
+    /// Every rule that the offer was held against, and why it passed.
+    pub rules: Vec<Rule>,
 }
 
 impl Message for Quote {
     fn members(&self, to: &mut Object) {
-        to.text("sentence", &self.sentence).text("amount", &self.amount).text("tokens", &self.tokens);
-        to.text("symbol", self.symbol).text("asset", &self.asset).text("network", &self.network);
+        to.text("id", &self.id)
+            .text("sentence", &self.sentence)
+            .text("amount", &self.amount)
+            .text("tokens", &self.tokens);
+        to.text("symbol", &self.symbol).text("asset", &self.asset).text("network", &self.network);
         to.text("payTo", &self.pay_to).text("payer", &self.payer).text("url", &self.url);
-        to.text("validBefore", &self.valid_before);
+        to.text("validBefore", &self.valid_before).list("rules", &self.rules);
+    }
+}
+
+impl Quote {
+    /// The quote of a payment that is presented again instead.
+    #[must_use]
+    pub fn presenting(&self, open: &Open) -> Self {
+        Self {
+            id: open.id.clone(),
+            amount: open.units.clone(),
+            tokens: open.amount.to_tokens(SCALE),
+            symbol: open.symbol.clone(),
+            asset: open.kind.asset.clone(),
+            network: open.kind.network.clone(),
+            pay_to: open.kind.pay_to.clone(),
+            payer: open.payer.clone(),
+            valid_before: decimal(open.valid_before.0),
+            ..self.clone()
+        }
     }
 }
 
@@ -89,11 +119,12 @@ impl Intent {
         let authorization = authorize(&choice.terms, from, now, policy.max_validity_seconds, nonce)?;
         let typed_data = authorization.typed_data(choice.terms.domain.clone());
         let tokens = choice.terms.amount.to_tokens(choice.asset.decimals);
-        let symbol = choice.asset.symbol;
+        let symbol = choice.asset.symbol.clone();
         let network = choice.offer.terms.network.as_str();
         let pay_to = choice.terms.pay_to.to_checksum();
         let quote = Quote {
-            sentence: ["Pay ", &tokens, " ", symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
+            id: hex::encode(&nonce),
+            sentence: ["Pay ", &tokens, " ", &symbol, " on ", network, " to ", &pay_to, " for ", url].concat(),
             amount: choice.terms.amount.text(),
             tokens,
             symbol,
@@ -103,6 +134,7 @@ impl Intent {
             payer: from.to_checksum(),
             url: url.into(),
             valid_before: authorization.valid_before.text(),
+            rules: choice.rules.clone(),
         };
         if choice.offer.verbatim.as_str().len() > MAX_ACCEPTED {
             return Err(Error::new(Code::TooLarge, "the offer does not fit a header"));

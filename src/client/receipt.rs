@@ -36,7 +36,7 @@ pub struct Receipt {
     /// Whole tokens that were signed for.
     pub tokens: String,
     /// The asset's symbol.
-    pub symbol: &'static str,
+    pub symbol: String,
     /// The URL that was paid for.
     pub url: String,
 }
@@ -47,7 +47,10 @@ impl Message for Receipt {
         to.optional_text("errorReason", self.error_reason.as_deref());
         to.text("transaction", &self.transaction).text("network", &self.network);
         to.text("payer", &self.payer).text("payTo", &self.pay_to).text("asset", &self.asset);
-        to.text("amount", &self.amount).text("tokens", &self.tokens).text("symbol", self.symbol).text("url", &self.url);
+        to.text("amount", &self.amount)
+            .text("tokens", &self.tokens)
+            .text("symbol", &self.symbol)
+            .text("url", &self.url);
     }
 }
 
@@ -93,7 +96,7 @@ pub fn receipt(settlement: SettleResponse, quote: &Quote) -> Receipt {
         asset: quote.asset.clone(),
         amount: quote.amount.clone(),
         tokens: quote.tokens.clone(),
-        symbol: quote.symbol,
+        symbol: quote.symbol.clone(),
         url: quote.url.clone(),
     }
 }

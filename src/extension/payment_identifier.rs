@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
-use crate::types::json::Verbatim;
+use crate::types::json::{Verbatim, subset};
 
 /// The key in `extensions`.
 pub const KEY: &str = "payment-identifier";
@@ -29,6 +29,16 @@ pub fn declaration(required: bool) -> Value {
             "required": ["required"],
         },
     } })
+}
+
+/// Whether a payment says of this extension what the server said; more may stand beside it, and it may be left out. The
+/// reference's rule (2.27.0), which looks at `info`.
+pub fn is_echoed(extensions: Option<&Verbatim>, required: bool) -> bool {
+    let all = extensions.map(Verbatim::value);
+    let Some(echo) = all.as_ref().and_then(|all| all.get(KEY)) else {
+        return true;
+    };
+    echo.get("info").is_some_and(|info| subset(&json!({ "required": required }), info))
 }
 
 /// The identifier in a payment's `extensions`, if it gives one.

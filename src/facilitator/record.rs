@@ -295,7 +295,9 @@ impl Record {
         self.is_pending() && self.seen == Seen::Reverted
     }
 
-    /// What it needs, by what a node says of the account.
+    /// What it needs, by what a node says of the account. Whether the node has this transaction in its pool is not asked
+    /// (`eth_getTransactionByHash`): the account's two nonces and the receipts decide everything here, and the same bytes sent
+    /// once too often do no harm.
     pub fn upkeep(&mut self, sight: &Sight, cap: u128, patience: u64, now: UnixSeconds) -> Upkeep {
         let mut upkeep = Upkeep { evidence: self.is_in_doubt(), ..Upkeep::default() };
         let Some(last) = self.attempts.last() else { return upkeep };

@@ -22,6 +22,9 @@ const FIRST_PAUSE: u64 = 5;
 const LONGEST_PAUSE: u64 = 300;
 /// Seconds after its end that an authorization is remembered, so that no clock of ours takes it for a new one.
 pub const KEEP: u64 = 86_400;
+/// Seconds that a payment is remembered which was refused whenever it came. Anybody can sign what no money is behind, and
+/// a book has room for those who pay.
+pub const KEEP_REFUSED: u64 = 600;
 
 /// What is to be done for a record next without anybody asking, and when: a time that has passed means now. `looked` is
 /// when [`Chore::Reconcile`] was done last without telling anything; none is always safe.
@@ -41,6 +44,17 @@ pub fn due(record: &Record, looked: Option<UnixSeconds>) -> (UnixSeconds, Chore)
             let pause = (0..failures).try_fold(FIRST_PAUSE, |pause, _| pause.checked_mul(2)).unwrap_or(LONGEST_PAUSE);
             (since.plus(if failures == 0 { 0 } else { pause.min(LONGEST_PAUSE) }), Chore::Settle)
         }
+        (Money::Untouched, Delivery::Idle) if only_refused(record) => {
+            (since.plus(KEEP_REFUSED).min(record.expires.plus(KEEP)), Chore::Forget)
+        }
         _ => (record.expires.plus(KEEP), Chore::Forget),
     }
+}
+
+/// Whether every claim ended with its refusal, so that nothing was done for it and nobody works on it who could still say
+/// something.
+fn only_refused(record: &Record) -> bool {
+    record.log.chunks(2).all(|pair| {
+        matches!(pair, [claim, end] if matches!(claim.event, Event::Claim { .. }) && matches!(end.event, Event::Refused { .. }))
+    })
 }

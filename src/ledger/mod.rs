@@ -60,7 +60,9 @@
 //!    with the outcome of that: `Deliver`, `Spent`, `Pending`, `Released`.
 //!
 //! A settlement in advance takes one hop more: the claim is answered `Verify`, the gate reports
-//! [`Event::Verified`](event::Event::Verified), the object settles and answers `Execute`.
+//! [`Event::Verified`](event::Event::Verified), the object settles and answers `Execute`. Where the request must not be sent
+//! twice it answers `Again`, and the gate claims once more: one that ended while the money moved has not lost the work. For the
+//! same reason such a request is never `straight`: one that ended while the payment was verified has not lost it either.
 //!
 //! The alarm does what [`alarm::due`] says, and is set to the earliest of it. An object that starts anew finds no settlement
 //! of its own in memory, and may apply [`Event::SettleUnknown`](event::Event::SettleUnknown) to records that are *settling*

@@ -17,6 +17,8 @@ pub enum Outcome {
     VerifyThenExecute(u32),
     /// Ask the origin; report under this number.
     Execute(u32),
+    /// The payment settled in advance: claim again for the work.
+    Again,
     /// Settle the payment; report under this number.
     Settle(u32),
     /// Deliver the origin's answer in hand: with the proof, or without one because it is not charged or settles later.

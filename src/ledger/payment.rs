@@ -176,7 +176,8 @@ impl Record {
                 if self.expires <= now {
                     return self.fail(Code::ExactEvmValidBefore.as_str(), false);
                 }
-                if self.attempt >= ATTEMPTS {
+                // The last piece of work is kept for what is settled in advance and still owed.
+                if self.attempt.saturating_add(1) >= ATTEMPTS {
                     return self.fail(Code::LedgerAttempts.as_str(), false);
                 }
                 // Nothing of the last try is left: what others owe by now decides anew.
@@ -339,7 +340,12 @@ impl Record {
         }
         match (&self.delivery, &self.money) {
             (Delivery::Answered { .. }, Money::Settled { settlement }) => Outcome::Deliver(Some(settlement.clone())),
-            (Delivery::Claimed { .. }, _) => self.execute(now),
+            (Delivery::Claimed { .. }, _) if self.repeatable => self.execute(now),
+            // What must not be asked for twice is handed out to one who is still there, and not to one who waited long.
+            (Delivery::Claimed { .. }, _) => {
+                self.delivery = Delivery::Idle;
+                Outcome::Again
+            }
             _ => Outcome::Done,
         }
     }

@@ -138,6 +138,8 @@ pub enum Next {
     VerifyThenExecute(u32),
     /// Asks the origin, and reports under this number.
     Execute(u32),
+    /// Claims the payment again.
+    Claim,
     /// Delivers the origin's answer that it holds, with these headers in place of its own; for the log, whether it was
     /// paid: `settled`, or `unsettled` for what is free or settles later.
     Deliver(Vec<Header>, &'static str),
@@ -204,8 +206,9 @@ impl Claim {
         matches!(self.rule, Rule::Optimistic(_))
     }
 
-    /// The ledger's event, for a payer who owes this much already. Only a settlement in advance needs a report between
-    /// the verification and the origin.
+    /// The ledger's event, for a payer who owes this much already. Two need a report between the verification and the
+    /// origin: a settlement in advance, and a request that must not be sent twice, which a crash while it is verified would
+    /// lose otherwise, though nothing was done for it.
     pub const fn event(&self, exposed: Amount) -> Event {
         let policy = match self.rule {
             Rule::After => Policy::After,
@@ -213,7 +216,7 @@ impl Claim {
             Rule::Optimistic(bound) => Policy::Optimistic { exposed, bound },
         };
         let Self { request, repeatable, amount, expires, .. } = *self;
-        let straight = !matches!(self.rule, Rule::Before);
+        let straight = repeatable && !matches!(self.rule, Rule::Before);
         Event::Claim { request, repeatable, policy, amount, expires, patience: PATIENCE, straight }
     }
 }
@@ -312,6 +315,7 @@ impl Gate {
             Outcome::Verify(attempt) => return Next::Verify(attempt),
             Outcome::VerifyThenExecute(attempt) => return Next::VerifyThenExecute(attempt),
             Outcome::Execute(attempt) => return Next::Execute(attempt),
+            Outcome::Again => return Next::Claim,
             Outcome::Deliver(settlement) => {
                 let word = if settlement.is_some() { "settled" } else { "unsettled" };
                 return Next::Deliver(self.delivered(sale, settlement.as_ref()), word);

@@ -288,6 +288,7 @@ impl Gate {
         payment: PaymentPayload,
     ) -> Result<Sale<'g>> {
         let offer = matching::accepted(listing, &payment)?;
+        matching::extensions(listing, &payment)?;
         let network = self.config.network(&offer.terms.network)?;
         // The book knows what an authorization that has ended is still worth: nothing, unless it was used here.
         let found = facilitator::check_late(&payment, offer, now, &network.rules);
@@ -356,7 +357,9 @@ impl Gate {
             // Where every origin reads the rule's own path, the order of the rules has decided.
             let first = found.is_some_and(|found| found < index) || !other.takes(facts.method);
             let decided = |reading| first && own.is_some_and(|own| own.must_match(reading));
-            if readings.iter().any(|reading| other.might_match(reading) && !decided(reading)) {
+            // What no rule speaks for is not free under a path that is sold.
+            let below = |reading| found.is_none() && other.might_be_above(reading);
+            if readings.iter().any(|reading| (other.might_match(reading) && !decided(reading)) || below(reading)) {
                 return Err(Code::GateAmbiguousPath.into());
             }
         }

@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use crate::error::{Code, Result};
-use crate::server::offer::Listing;
+use crate::extension::payment_identifier;
+use crate::server::offer::{Identifier, Listing};
 use crate::types::json::{equal, subset};
 use crate::types::payload::PaymentPayload;
 use crate::types::required::{Offer, Version};
@@ -27,6 +28,22 @@ pub fn accepted<'a>(listing: &'a Listing, payment: &PaymentPayload) -> Result<&'
         }),
     };
     found.ok_or_else(|| Code::NoMatchingRequirements.into())
+}
+
+/// Whether the payment leaves what the listing says of its extensions as it is. What the listing says nothing of means
+/// nothing here, and may be whatever a payer likes.
+///
+/// # Errors
+/// `extension_echo_mismatch`.
+pub fn extensions(listing: &Listing, payment: &PaymentPayload) -> Result<()> {
+    let echoed = match payment {
+        PaymentPayload::V2(payment) if listing.identifier != Identifier::Unasked => {
+            let required = listing.identifier == Identifier::Required;
+            payment_identifier::is_echoed(payment.extensions.as_ref(), required)
+        }
+        _ => true,
+    };
+    if echoed { Ok(()) } else { Err(Code::ExtensionEchoMismatch.into()) }
 }
 
 fn echoes(offered: &Value, accepted: &Value) -> bool {

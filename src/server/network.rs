@@ -27,6 +27,10 @@ const DEFAULT_MAX_FEE: u64 = 100_000_000_000;
 const DEFAULT_BUMP: u64 = 30;
 /// Confirmations at most: what is final needs no more.
 const MAX_CONFIRMATIONS: u64 = 256;
+/// Seconds that a chain's latest block may be old, unless the configuration says otherwise.
+const DEFAULT_BLOCK_AGE: u64 = 600;
+/// The public facilitator that the reference packages name by default: it is there for trying things out.
+const FOR_TESTNETS: &[&str] = &["x402.org", "www.x402.org"];
 /// From which amount on others' settlements are looked up, unless the configuration says otherwise.
 const DEFAULT_LOOKED_UP: &str = "$1";
 
@@ -49,6 +53,8 @@ pub struct NetworkConfig {
     pub confirmations: u64,
     /// Seconds until a transaction that is not mined is replaced by one with higher fees.
     pub bump_after: u64,
+    /// Seconds that the latest block may be old: a node that is behind, or a chain that stands still, says nothing of now.
+    pub max_block_age: u64,
     /// Wei below which a relayer should be funded; many times a settlement's cost if nothing is said.
     pub low_balance: Option<Amount>,
     /// From which amount on others' settlements are looked up on chain before they count, by asset: of others, any.
@@ -64,7 +70,8 @@ impl NetworkConfig {
         };
         keys.iter().map(|key| {
             let (relayer, chain_id) = (key.address(), self.chain_id);
-            (key, Sender { relayer, chain_id, max_fee_per_gas: self.max_fee_per_gas })
+            let (max_fee_per_gas, max_block_age) = (self.max_fee_per_gas, self.max_block_age);
+            (key, Sender { relayer, chain_id, max_fee_per_gas, max_block_age })
         })
     }
 
@@ -136,6 +143,8 @@ pub(super) struct WireNetwork {
     #[serde(default)]
     bump_after: Option<u64>,
     #[serde(default)]
+    max_block_age: Option<u64>,
+    #[serde(default)]
     low_balance: Option<Amount>,
     #[serde(default)]
     verify_settlements_from: Option<String>,
@@ -192,6 +201,8 @@ impl WireNetwork {
         let looked_up = looked_up(self.verify_settlements_from.as_deref(), &network, place)?;
         let confirmations = within(place, "confirmations", self.confirmations.unwrap_or(1), 1, MAX_CONFIRMATIONS)?;
         let bump_after = within(place, "bumpAfter", self.bump_after.unwrap_or(DEFAULT_BUMP), 1, 3_600)?;
+        let max_block_age = self.max_block_age.unwrap_or(DEFAULT_BLOCK_AGE);
+        let max_block_age = within(place, "maxBlockAge", max_block_age, 1, 31_536_000)?;
         let mut barred = Vec::new();
         let facilitator = match self.facilitator {
             WireFacilitator::Named(name) if name == "embedded" => {
@@ -213,7 +224,7 @@ impl WireNetwork {
                 return Err(fault(place, "verifySettlementsFrom needs an rpc URL"));
             }
             WireFacilitator::Remote(list) => {
-                let list = list.into_iter().map(|remote| remote.check(place, secrets));
+                let list = list.into_iter().map(|remote| remote.check(&network, place, secrets));
                 Facilitator::Remote(list.collect::<Result<Vec<_>>>()?)
             }
         };
@@ -226,6 +237,7 @@ impl WireNetwork {
             max_fee_per_gas: u128::from(self.max_fee_per_gas.unwrap_or(DEFAULT_MAX_FEE)),
             confirmations,
             bump_after,
+            max_block_age,
             low_balance: self.low_balance,
             looked_up,
         })
@@ -256,10 +268,15 @@ impl OneOrMore {
 }
 
 impl WireRemote {
-    fn check(self, place: &str, secrets: Secrets<'_>) -> Result<RemoteFacilitator> {
+    fn check(self, network: &Network, place: &str, secrets: Secrets<'_>) -> Result<RemoteFacilitator> {
         let base = self.url.trim_end_matches('/').to_string();
         if !url::is_secure(&base) {
             return Err(fault(place, "a facilitator's URL must be https (http on this machine only)"));
+        }
+        let host = url::host(&base)?.to_ascii_lowercase();
+        let name = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+        if FOR_TESTNETS.contains(&name) && !network.is_testnet() {
+            return Err(fault(place, "this facilitator is for test networks: name one that settles here"));
         }
         let authorized = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
         if authorized && self.auth.is_some() {

@@ -77,22 +77,14 @@ impl Pattern {
 
     /// Whether it speaks for the path as some origin could read it.
     pub fn might_match(&self, reading: &Reading) -> bool {
+        reaches(&self.loosest(), reading, self.rest)
+    }
+
+    /// Whether some origin could read the path as one of its own with more behind it. Many answer `/paid/a.css` with what
+    /// is at `/paid`: the rest is information for whoever serves that. The root is above everything and above nothing.
+    pub fn might_be_above(&self, reading: &Reading) -> bool {
         let wanted = self.loosest();
-        // One entry for each number of segments that may have been found so far.
-        let mut found = Vec::from([true]);
-        found.resize(wanted.len().saturating_add(1), false);
-        for part in &reading.parts {
-            let mut next: Vec<bool> = found.iter().map(|reached| *reached && part.skips).collect();
-            for ((segment, reached), after) in wanted.iter().zip(&found).zip(next.iter_mut().skip(1)) {
-                *after |= *reached && fits(*segment, part);
-            }
-            let complete = |states: &[bool]| states.last().copied().unwrap_or(false);
-            if (self.rest && complete(&found)) || (part.ends && complete(&next)) {
-                return true;
-            }
-            found = next;
-        }
-        found.last().copied().unwrap_or(false)
+        !wanted.is_empty() && reaches(&wanted, reading, true)
     }
 
     /// Whether it speaks for the path as any origin would read it that agrees on this reading's segments.
@@ -153,4 +145,23 @@ fn fits(segment: Option<&str>, part: &Part) -> bool {
         Some(literal) => part.spellings.iter().any(|spelling| spelling == literal),
         None => !part.is_empty,
     }
+}
+
+/// Whether the path could be read as these segments, and with `rest` as these and more.
+fn reaches(wanted: &[Option<&str>], reading: &Reading, rest: bool) -> bool {
+    // One entry for each number of segments that may have been found so far.
+    let mut found = Vec::from([true]);
+    found.resize(wanted.len().saturating_add(1), false);
+    for part in &reading.parts {
+        let mut next: Vec<bool> = found.iter().map(|reached| *reached && part.skips).collect();
+        for ((segment, reached), after) in wanted.iter().zip(&found).zip(next.iter_mut().skip(1)) {
+            *after |= *reached && fits(*segment, part);
+        }
+        let complete = |states: &[bool]| states.last().copied().unwrap_or(false);
+        if (rest && complete(&found)) || (part.ends && complete(&next)) {
+            return true;
+        }
+        found = next;
+    }
+    found.last().copied().unwrap_or(false)
 }

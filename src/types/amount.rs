@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 
 /// A token amount in atomic units: an integer in `0..2^256` (EIP-20's `uint256`). Kept as its ABI word, big-endian, whose
 /// order is the number's: amounts are read, compared and written, and hardly ever counted with.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount([u8; 32]);
 
 /// Digits of 2^256 - 1.

@@ -40,6 +40,24 @@ const V1_NAMES: &[(&str, u64)] = &[
     ("flare", 14),
 ];
 
+/// Chains whose money is worth nothing.
+const TESTNETS: &[u64] = &[
+    11_124,
+    84_532,
+    43_113,
+    1328,
+    80_002,
+    324_705_682,
+    2201,
+    421_614,
+    31_611,
+    72_344,
+    181_228,
+    51,
+    11_142_220,
+    11_155_111,
+];
+
 impl Network {
     /// Reads a CAIP-2 identifier: `namespace:reference`, `[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}`.
     /// A reference of the namespace `eip155` must be a chain id without leading zeros.
@@ -59,6 +77,11 @@ impl Network {
     /// The EVM chain with this id.
     pub fn evm(chain_id: u64) -> Self {
         Self(["eip155:", &decimal(chain_id)].concat())
+    }
+
+    /// Whether it is known as one whose money is worth nothing.
+    pub fn is_testnet(&self) -> bool {
+        self.evm_chain_id().is_some_and(|id| TESTNETS.contains(&id))
     }
 
     /// The network a version 1 name stands for.

@@ -12,6 +12,7 @@ use x402_core::evm::keccak::keccak256;
 use x402_core::evm::rlp::List;
 use x402_core::evm::signature::{SecretKey, Signature};
 use x402_core::evm::transaction::Transaction;
+use x402_core::server::gate::same_secret;
 
 const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 /// The order of secp256k1 (SEC 2, §2.4.1).
@@ -29,7 +30,7 @@ fn keccak_of_nothing() {
 }
 
 #[test]
-fn signatures_have_one_form() {
+fn s088_s089_s090_signatures_have_one_form() {
     let key = SecretKey::parse(KEY).unwrap();
     let digest = keccak256(b"x402");
     let signature = key.sign(&digest);
@@ -61,7 +62,7 @@ fn signatures_have_one_form() {
 }
 
 #[test]
-fn degenerate_scalars_are_refused() {
+fn s086_s091_degenerate_scalars_are_refused() {
     // S-086, S-091: zero, the order, above it, and the high half of s.
     let order = bytes(ORDER);
     let half_up = bytes("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1");
@@ -77,7 +78,7 @@ fn degenerate_scalars_are_refused() {
 }
 
 #[test]
-fn keys_at_the_edges_are_refused_and_never_shown() {
+fn s103_keys_at_the_edges_are_refused_and_never_shown() {
     // S-103
     let above = "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364142";
     let short = &KEY[..64];
@@ -96,7 +97,7 @@ fn keys_at_the_edges_are_refused_and_never_shown() {
 /// Every secp256k1 case of Wycheproof that fits 65 bytes: whatever it calls invalid must not recover to the key, and
 /// what it calls valid must, once, unless its s is high. Wycheproof hashes with SHA-256; recovery takes any digest.
 #[test]
-fn wycheproof_secp256k1() {
+fn s093_wycheproof_secp256k1() {
     let mut cases = 0;
     let mut accepted = 0;
     let mut refused_high_s = 0;
@@ -133,6 +134,81 @@ fn wycheproof_secp256k1() {
         cases > 1000 && accepted > 300 && refused_high_s > 0,
         "{cases} cases, {accepted} accepted, {refused_high_s} high"
     );
+}
+
+/// A point whose x is not below the order has an r that is small; to name it takes a recovery id of 2 or 3. No v says so,
+/// and with 0 or 1 another point is meant: somebody's else, or nobody's.
+#[test]
+fn s092_no_v_stands_for_recovery_id_2_or_3() {
+    let set = TestSet::load(TestName::EcdsaSecp256k1Sha256P1363).unwrap();
+    let mut seen = 0;
+    for group in set.test_groups {
+        let key = group.key.key.to_vec();
+        let signer = Address(keccak256(&key[1..])[12..].try_into().unwrap());
+        for test in
+            group.tests.iter().filter(|test| RECOVERY_ONLY.contains(&test.comment.as_ref()) && !test.result.must_fail())
+        {
+            let digest: [u8; 32] = sha2::Sha256::digest(&test.msg).into();
+            let scalars = k256::ecdsa::Signature::from_slice(&test.sig).unwrap();
+            // It is a good signature of this key, found with recovery id 2 or 3.
+            let found = [2, 3].into_iter().filter(|id| {
+                let id = k256::ecdsa::RecoveryId::from_byte(*id).unwrap();
+                let key = k256::ecdsa::VerifyingKey::recover_from_prehash(&digest, &scalars, id);
+                key.is_ok_and(|key| {
+                    Address(keccak256(&key.to_sec1_point(false).as_bytes()[1..])[12..].try_into().unwrap()) == signer
+                })
+            });
+            assert_eq!(found.count(), 1);
+            for v in 0..=255 {
+                let text = [test.sig.as_ref(), &[v]].concat();
+                let recovered = Signature::parse(&text).and_then(|signature| signature.recover(&digest));
+                assert!(recovered.is_err() || recovered.is_ok_and(|other| other != signer), "v {v}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// RFC 6979: the same digest is signed alike, as viem signs it (`vectors/eip3009.json`); a bit that flipped on the way
+/// out of the signer recovers somebody else, and what checks it before it leaves refuses it.
+#[test]
+fn s106_signing_is_deterministic_and_a_fault_does_not_leave() {
+    let v = crate::support::vector(include_str!("../vectors/eip3009.json"));
+    let key = SecretKey::parse(crate::support::text(&v, "privateKey")).unwrap();
+    let digest: [u8; 32] = bytes(crate::support::text(&v, "digest")).try_into().unwrap();
+    for _ in 0..3 {
+        assert_eq!(hex::encode(&key.sign(&digest).to_bytes()), crate::support::text(&v, "signature"));
+    }
+    let good = key.sign(&digest).to_bytes();
+    for bit in 0..520 {
+        let mut bent = good;
+        bent[bit / 8] ^= 1 << (bit % 8);
+        let signer = Signature::parse(&bent).and_then(|signature| signature.recover(&digest));
+        assert!(signer.is_err() || signer.is_ok_and(|other| other != key.address()), "bit {bit}");
+    }
+}
+
+/// Secrets are compared by their hashes: how long it takes says nothing of how much was right, and nothing but the whole
+/// is right.
+#[test]
+fn s107_secrets_are_compared_as_a_whole() {
+    let secret = "a-secret-of-the-gate";
+    assert!(same_secret(secret, secret));
+    for other in
+        ["", "a", "a-secret-of-the-gat", "a-secret-of-the-gate ", "b-secret-of-the-gate", "A-SECRET-OF-THE-GATE"]
+    {
+        assert!(!same_secret(other, secret), "{other:?}");
+    }
+    // Whatever asks for a token asks this function: no other place compares one.
+    for (file, text) in [
+        ("gate.rs", include_str!("../../src/server/gate.rs")),
+        ("ops.rs", include_str!("../../src/server/ops.rs")),
+        ("api.rs", include_str!("../../src/server/api.rs")),
+    ] {
+        let compares = |line: &&str| line.contains("token") && (line.contains("==") || line.contains("!="));
+        assert_eq!(text.lines().find(compares), None, "{file}");
+    }
 }
 
 /// Valid signatures whose point's x was reduced by the order: their recovery id is 2 or 3, which no v expresses (S-092).

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use x402_core::error::Code;
+use x402_core::ledger::event::Event;
 use x402_core::server::answers::status_of;
+use x402_core::server::book::{Claim, Rule};
 use x402_core::server::gate::{Answer, Endpoint, Facts, Gate, Step};
 use x402_core::transport::http;
+use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
 use x402_core::types::required::{PaymentRequired, Version};
 
@@ -139,6 +142,128 @@ fn s007_s008_s009_s011_no_spelling_goes_around_the_price() {
     assert_eq!(answer(&gate, &wide).status, 404);
 }
 
+/// Many origins answer `/paid/a.css` with what is at `/paid`, and caches keep what ends in `.css`.
+#[test]
+fn s146_what_no_rule_speaks_for_is_not_free_below_what_is_sold() {
+    let mut rules = config();
+    let more = json!([{ "match": "GET /api/item/:id/notes/*", "free": true }, { "match": "POST /", "price": "$1" }]);
+    rules["routes"].as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+    let gate = gate(&rules);
+    for path in [
+        "/api/paid/a.css",
+        "/api/paid/x.js",
+        "/api/paid/a/b/c",
+        "/api/paid//a.css",
+        "/api/paid%2Fa.css",
+        "/api/paid%5Ca.css",
+        "/api/paid;v=1/a.css",
+        "/api/paid/%252e/a.css",
+        "/API/paid/a.css",
+        "/api/item/7/a.css",
+    ] {
+        assert_eq!(answer(&gate, &get(path)).code, Some(Code::GateAmbiguousPath), "{path}");
+        // Of whatever method: nobody knows which of them an origin hears.
+        assert_eq!(answer(&gate, &Facts { method: "PUT", ..get(path) }).status, 404, "{path}");
+    }
+    // What an owner has ruled is as it is ruled, and what is beside a sold path, or above it, is free by default. A price
+    // for the root is a price for the root.
+    for path in [
+        "/api/item/7/notes/a.css",
+        "/public/a.css",
+        "/api/paids",
+        "/api/pai",
+        "/api/paid.css",
+        "/api",
+        "/api/",
+        "/style.css",
+        "/api/health",
+    ] {
+        assert!(matches!(gate.admit(&get(path), NOW), Step::Forward(_)), "{path}");
+    }
+}
+
+/// The price is the path's and the method's: nothing in a query is another price.
+#[test]
+fn s012_no_query_changes_the_price() {
+    let gate = gate(&config());
+    let plain = answer(&gate, &get("/api/paid"));
+    for query in [
+        "tier=free&tier=pro",
+        "tier[]=pro",
+        "TIER=pro",
+        "tier=free;tier=pro",
+        "price=0",
+        "amount=1&amount=10000",
+        "%00",
+        "",
+    ] {
+        let asked = answer(&gate, &Facts { query: Some(query), ..get("/api/paid") });
+        assert_eq!(asked, plain, "{query}");
+    }
+}
+
+/// A payment says what it accepts, not which one: a number beside it is nobody's.
+#[test]
+fn s083_an_offer_is_matched_by_its_terms_not_by_a_number() {
+    let mut rules = config();
+    rules["networks"]["eip155:8453"] = json!({ "facilitator": [{ "url": "https://facilitator.example.com" }] });
+    let gate = gate(&rules);
+    for index in [json!(0), json!(1), json!(99), json!(-1), json!("0"), json!(null)] {
+        let mut good = payment(&requirements());
+        good["acceptIndex"] = index.clone();
+        good["payload"]["acceptIndex"] = index.clone();
+        let good = header(&good);
+        let Step::Pay(sale) = gate.admit(&Facts { payment_signature: Some(&good), ..get("/api/paid") }, NOW) else {
+            panic!("{index} should be sold on its terms")
+        };
+        assert_eq!(sale.offer.terms.network.as_str(), "eip155:84532");
+        let mut cheap = payment(&requirements());
+        cheap["acceptIndex"] = index.clone();
+        cheap["accepted"]["amount"] = "1".into();
+        let cheap = header(&cheap);
+        let refused = answer(&gate, &Facts { payment_signature: Some(&cheap), ..get("/api/paid") });
+        assert_eq!(error_of(&refused), "No matching payment requirements", "{index}");
+    }
+}
+
+/// What the server said of its extension is said back as it was; what it said nothing of means nothing here, whatever
+/// a payer makes of it (the reference's rule, so that its clients are served).
+#[test]
+fn s081_an_extension_is_echoed_as_it_was_said() {
+    let mut rules = config();
+    rules["routes"][1]["identifier"] = "required".into();
+    let gate = gate(&rules);
+    let id = "pay_0123456789abcdef";
+    let tried = |extensions: Value| {
+        let mut one = payment(&requirements());
+        one["extensions"] = extensions;
+        let one = header(&one);
+        match gate.admit(&Facts { payment_signature: Some(&one), idempotency_key: Some("k"), ..get("/api/paid") }, NOW)
+        {
+            Step::Answer(answer) => Err((answer.status, error_of(&answer))),
+            _ => Ok(()),
+        }
+    };
+    let of = |info: Value| json!({ "payment-identifier": { "info": info } });
+    for good in [
+        of(json!({ "required": true, "id": id })),
+        of(json!({ "required": true })),
+        json!({}),
+        json!({ "unknown": { "info": 1 } }),
+    ] {
+        assert_eq!(tried(good.clone()), Ok(()), "{good}");
+    }
+    for bad in [
+        of(json!({ "required": false, "id": id })),
+        of(json!({ "id": id })),
+        of(json!(null)),
+        json!({ "payment-identifier": {} }),
+        json!({ "payment-identifier": true }),
+    ] {
+        assert_eq!(tried(bad.clone()), Err((402, "extension_echo_mismatch".into())), "{bad}");
+    }
+}
+
 #[test]
 fn an_honest_payment_is_sold() {
     let gate = gate(&config());
@@ -187,7 +312,7 @@ fn payments_of_version_1_are_sold_where_allowed() {
 }
 
 #[test]
-fn payment_headers_are_read_strictly() {
+fn s019_s033_s037_s039_s040_payment_headers_are_read_strictly() {
     let gate = gate(&config());
     let status = |text: &str| answer(&gate, &Facts { payment_signature: Some(text), ..get("/api/paid") }).status;
     // S-033, S-037, S-040
@@ -209,7 +334,7 @@ fn payment_headers_are_read_strictly() {
 }
 
 #[test]
-fn s059_to_s070_other_terms_are_no_match() {
+fn s059_s061_s062_s064_s067_s069_s070_other_terms_are_no_match() {
     let gate = gate(&config());
     for (pointer, value) in [
         ("/amount", json!("1")),
@@ -298,4 +423,24 @@ fn no_reason_opens_the_gate() {
         assert_eq!(Code::parse(code.as_str()), Some(*code), "{code} is spelled twice");
     }
     assert_eq!(Gate::misconfigured().status, 500);
+}
+
+#[test]
+fn f39_only_what_may_be_sent_twice_goes_from_its_verification_straight_to_the_origin() {
+    let gate = gate(&config());
+    let payment = header(&payment(&requirements()));
+    let facts = Facts { payment_signature: Some(&payment), ..get("/api/paid") };
+    let Step::Pay(sale) = gate.admit(&facts, NOW) else { panic!("should be sold") };
+    for (method, rule, expected) in [
+        ("GET", Rule::After, true),
+        ("HEAD", Rule::Optimistic(Amount::ZERO), true),
+        ("GET", Rule::Before, false),
+        ("POST", Rule::After, false),
+        ("POST", Rule::Optimistic(Amount::ZERO), false),
+        ("POST", Rule::Before, false),
+    ] {
+        let claim = Claim { rule, ..gate.claim(&sale, method, "https://origin.test/api/paid", b"") };
+        let Event::Claim { straight, .. } = claim.event(Amount::ZERO) else { panic!("it is a claim") };
+        assert_eq!(straight, expected, "{method} {rule:?}");
+    }
 }

@@ -3,6 +3,7 @@
 // A sum that overflows in a test stops it, which is what a test is for.
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
+mod booking;
 mod crypto;
 mod differential;
 mod facilitating;
@@ -12,10 +13,13 @@ mod ledger;
 mod operating;
 mod passes;
 mod paying;
+mod policy;
 mod pricing;
 mod relaying;
 mod schedules;
 mod simulator;
+mod spending;
+mod standing;
 mod support;
 mod transport;
 mod values;

@@ -1,6 +1,7 @@
 //! The payer's decisions: what is refused is never signed, and what is signed is exactly the offer.
 
 use serde_json::{Value, json};
+use x402_core::client::call::Call;
 use x402_core::client::choose::{Choice, choose};
 use x402_core::client::intent::Intent;
 use x402_core::client::policy::Policy;
@@ -26,7 +27,7 @@ fn terms(accepts: &[Value]) -> PaymentRequired {
 
 fn chosen(accepts: &[Value], policy: &Value) -> Result<Choice, Code> {
     let policy = Policy::read(&policy.to_string()).map_err(|error| error.code())?;
-    choose(&terms(accepts), &policy, URL, URL).map_err(|error| error.code())
+    choose(&terms(accepts), &policy, &Call::default(), URL, URL).map_err(|error| error.code())
 }
 
 fn with(pointer: &str, value: Value) -> Value {
@@ -37,7 +38,7 @@ fn with(pointer: &str, value: Value) -> Value {
 
 fn intent(accepts: &[Value]) -> Intent {
     let required = terms(accepts);
-    let choice = choose(&required, &Policy::default(), URL, URL).unwrap();
+    let choice = choose(&required, &Policy::default(), &Call::default(), URL, URL).unwrap();
     let from = SecretKey::parse(PAYER_KEY).unwrap().address();
     Intent::new(&required, choice, &Policy::default(), from, NOW, [7; 32], URL).unwrap()
 }
@@ -112,12 +113,15 @@ fn offers_outside_the_policy_are_refused() {
 #[test]
 fn s259_s260_only_the_origin_that_was_asked_is_paid() {
     let policy = Policy::default();
-    let code = |asked, answered| choose(&terms(&[requirements()]), &policy, asked, answered).unwrap_err().code();
+    let code = |asked, answered| {
+        choose(&terms(&[requirements()]), &policy, &Call::default(), asked, answered).unwrap_err().code()
+    };
     assert_eq!(code("http://api.example.com/", "http://api.example.com/"), Code::PayerInsecure);
     assert_eq!(code("https://api.example.com/", "http://api.example.com/"), Code::PayerInsecure);
     assert_eq!(code("https://api.example.com/", "https://evil.example/"), Code::PayerRedirected);
     assert_eq!(code("https://api.example.com/", "https://api.example.com:8443/"), Code::PayerRedirected);
-    choose(&terms(&[requirements()]), &policy, "http://localhost:1/a", "http://localhost:1/b").unwrap();
+    choose(&terms(&[requirements()]), &policy, &Call::default(), "http://localhost:1/a", "http://localhost:1/b")
+        .unwrap();
 }
 
 #[test]
@@ -129,10 +133,10 @@ fn s288_version_1_is_paid_only_when_allowed() {
     });
     let text = json!({ "x402Version": 1, "error": "pay", "accepts": [offer] }).to_string();
     let required = PaymentRequired::read(&text, Version::V1).unwrap();
-    let code = choose(&required, &Policy::default(), URL, URL).unwrap_err().code();
+    let code = choose(&required, &Policy::default(), &Call::default(), URL, URL).unwrap_err().code();
     assert_eq!(code, Code::PayerVersionNotAllowed);
     let policy = Policy { v1: true, ..Policy::default() };
-    let choice = choose(&required, &policy, URL, URL).unwrap();
+    let choice = choose(&required, &policy, &Call::default(), URL, URL).unwrap();
     let key = SecretKey::parse(PAYER_KEY).unwrap();
     let intent = Intent::new(&required, choice, &policy, key.address(), NOW, [7; 32], URL).unwrap();
     let signature = key.sign(&intent.typed_data.digest());
@@ -168,9 +172,9 @@ fn what_is_signed_is_the_offer() {
 }
 
 #[test]
-fn s268_validity_is_capped() {
+fn s104_s268_validity_is_capped_and_randomness_is_wanted() {
     let required = terms(&[with("/maxTimeoutSeconds", json!(315_360_000))]);
-    let choice = choose(&required, &Policy::default(), URL, URL).unwrap();
+    let choice = choose(&required, &Policy::default(), &Call::default(), URL, URL).unwrap();
     let from = SecretKey::parse(PAYER_KEY).unwrap().address();
     let intent = Intent::new(&required, choice.clone(), &Policy::default(), from, NOW, [7; 32], URL).unwrap();
     assert_eq!(intent.quote.valid_before, (NOW.0 + 600).to_string());
@@ -183,7 +187,7 @@ fn s268_validity_is_capped() {
 fn s280_large_extensions_are_not_echoed() {
     let text = json!({ "x402Version": 2, "accepts": [requirements()], "extensions": { "x": "y".repeat(20_000) } });
     let required = PaymentRequired::read(&text.to_string(), Version::V2).unwrap();
-    let choice = choose(&required, &Policy::default(), URL, URL).unwrap();
+    let choice = choose(&required, &Policy::default(), &Call::default(), URL, URL).unwrap();
     let key = SecretKey::parse(PAYER_KEY).unwrap();
     let intent = Intent::new(&required, choice, &Policy::default(), key.address(), NOW, [7; 32], URL).unwrap();
     let signature = key.sign(&intent.typed_data.digest());

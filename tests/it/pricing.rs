@@ -16,7 +16,7 @@ fn price(text: Value, network: &str) -> Result<String, Code> {
 }
 
 #[test]
-fn prices_are_exact() {
+fn s077_s339_prices_are_exact() {
     let base = |text: &str| price(json!(text), "eip155:8453");
     for (text, atomic) in [
         ("$0.01", "10000"),
@@ -37,8 +37,64 @@ fn prices_are_exact() {
     }
     assert_eq!(base("1 DOGE"), Err(Code::UnknownAsset));
     assert_eq!(price(json!("$1"), "eip155:43113"), Err(Code::UnknownAsset));
-    assert_eq!(price(json!("$1"), "eip155:4326"), Err(Code::UnsupportedScheme));
     assert_eq!(price(json!("1 USDT"), "eip155:42220").as_deref(), Ok("1000000"));
+}
+
+/// Where the money moves only through a contract that this gate does not call, nothing can be sold.
+#[test]
+fn s125_a_network_whose_asset_needs_another_contract_is_refused() {
+    for network in ["eip155:4326", "eip155:31612", "eip155:723487", "eip155:38833"] {
+        assert_eq!(price(json!("$1"), network), Err(Code::UnsupportedScheme), "{network}");
+        let mut other = config();
+        other["networks"] = json!({ network: other["networks"]["eip155:84532"] });
+        let error = Config::read(&other.to_string(), &secrets).unwrap_err();
+        assert_eq!(error.code(), Code::GateConfig, "{network}");
+    }
+}
+
+/// What a token is called and how it signs is not asked of anybody: it is known here, or written down by the owner.
+#[test]
+fn s186_a_token_is_one_that_the_owner_named() {
+    let base = |value: Value| price(value, "eip155:8453");
+    let strange = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
+    for unknown in [
+        json!("1 USDT"),
+        json!("1 DAI"),
+        json!({ "amount": "1", "asset": strange }),
+        json!({ "amount": "1", "asset": strange, "name": "Tether USD" }),
+    ] {
+        assert_eq!(base(unknown.clone()), Err(Code::UnknownAsset), "{unknown}");
+    }
+    assert_eq!(
+        base(json!({ "amount": "1", "asset": strange, "name": "Tether USD", "version": "1" })).as_deref(),
+        Ok("1")
+    );
+}
+
+/// The facilitator that everybody's examples name moves play money only.
+#[test]
+fn s338_the_public_test_facilitator_settles_nothing_real() {
+    let with = |network: &str, url: &str| {
+        let mut other = config();
+        other["networks"] = json!({ network: { "facilitator": [{ "url": url }] } });
+        Config::read(&other.to_string(), &secrets).map(drop).map_err(|error| error.message())
+    };
+    let urls = [
+        "https://x402.org/facilitator",
+        "https://www.x402.org/facilitator/",
+        "https://X402.ORG:443",
+        "https://x402.org./facilitator",
+    ];
+    for url in urls {
+        for network in ["eip155:8453", "eip155:1", "eip155:137", "eip155:43114"] {
+            let refused = with(network, url).unwrap_err();
+            assert!(refused.contains(network) && refused.contains("test networks"), "{url} {refused}");
+        }
+        with("eip155:84532", url).unwrap();
+    }
+    for other in ["https://x402.org.example.com", "https://facilitator.example.com/x402.org", "https://not-x402.org"] {
+        with("eip155:8453", other).unwrap();
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn an_honest_payment_passes() {
 }
 
 #[test]
-fn terms_that_were_not_signed_are_refused() {
+fn s059_s061_s072_s073_s074_terms_that_were_not_signed_are_refused() {
     let with = |change: &dyn Fn(&mut Value)| refused(&signed_with(&requirements(), change));
     // S-059, S-061, S-072, S-073, S-074, with signatures that are the payer's own.
     assert_eq!(with(&|a| a["value"] = "1".into()), Code::ExactEvmValueMismatch);
@@ -55,7 +55,7 @@ fn terms_that_were_not_signed_are_refused() {
 }
 
 #[test]
-fn signatures_of_anything_else_are_refused() {
+fn s064_s065_s090_s102_signatures_of_anything_else_are_refused() {
     // S-102: somebody else's address; S-064, S-065: another chain, another domain.
     let mut other = payment(&requirements());
     other["payload"]["authorization"]["from"] = PAY_TO.into();
@@ -72,7 +72,7 @@ fn signatures_of_anything_else_are_refused() {
         payment["accepted"] = requirements();
         assert_eq!(refused(&payment), Code::ExactEvmSignature, "{pointer}");
     }
-    // S-090, S-100: lengths, and a wallet that is not deployed.
+    // S-090: lengths, and a wallet that is not deployed.
     for (signature, code) in [
         ("0x".to_string(), Code::ExactEvmSignature),
         (format!("0x{}", "11".repeat(130)), Code::ExactEvmSignature),
@@ -104,7 +104,7 @@ fn checks_come_in_the_scheme_s_order() {
 }
 
 #[test]
-fn barred_accounts_cannot_pay() {
+fn s076_barred_accounts_cannot_pay() {
     // S-076
     let payer = x402_core::evm::signature::SecretKey::parse(PAYER_KEY).unwrap().address();
     let rules = Rules { barred: vec![payer], ..Rules::default() };
@@ -119,7 +119,7 @@ fn barred_accounts_cannot_pay() {
 }
 
 #[test]
-fn payload_shapes_are_strict() {
+fn s048_s049_s068_s084_payload_shapes_are_strict() {
     // S-048, S-049, S-068, S-084
     let pointer = |pointer: &str, value: Value| {
         let mut payment = payment(&requirements());
@@ -222,7 +222,7 @@ fn contract_wallets_pay_only_where_allowed_and_deployed() {
 }
 
 #[test]
-fn a_receipt_proves_the_transfer_and_its_nonce() {
+fn s185_a_receipt_proves_the_transfer_and_its_nonce() {
     // S-185: status alone is no proof, nor is one event, nor another contract's.
     let checked = check(&payment(&requirements())).unwrap();
     let identity = checked.identity();
@@ -257,7 +257,7 @@ fn a_receipt_proves_the_transfer_and_its_nonce() {
 }
 
 #[test]
-fn batches_are_answered_in_order_or_not_at_all() {
+fn s183_batches_are_answered_in_order_or_not_at_all() {
     let checked = check(&payment(&requirements())).unwrap();
     let reads = checked.reads();
     let calls: Vec<Value> = serde_json::from_str(&request(&reads)).unwrap();
@@ -328,7 +328,7 @@ fn the_relayer_counts_caps_and_refuses() {
 }
 
 #[test]
-fn another_facilitator_s_success_needs_evidence() {
+fn s163_s164_s166_another_facilitator_s_success_needs_evidence() {
     // S-163, S-164, S-166
     let checked = check(&payment(&requirements())).unwrap();
     let hash = hex::encode(&[1; 32]);

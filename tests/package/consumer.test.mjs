@@ -1,11 +1,11 @@
 // The package as its users get it: packed, installed from the tarball, imported by name, compiled against, bundled.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { startScript } from "../interop/lib/process.mjs";
 
@@ -44,23 +44,40 @@ const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid",
 
 test("the tarball holds what is needed and nothing else", () => {
   const names = packed.files.map(({ path }) => path).sort();
-  const kinds = names.filter((name) => !/^(js|wasm)\//.test(name));
-  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "index.d.ts", "origin.d.ts", "package.json"]);
+  const kinds = names.filter((name) => !/^(js|wasm|keystore)\//.test(name));
+  const types = ["index.d.ts", "keystore.d.ts", "origin.d.ts", "package.json", "stores.d.ts"];
+  assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...types]);
   assert.deepEqual(names.filter((name) => name.startsWith("wasm/")), ["wasm/x402_wasm.js", "wasm/x402_wasm_bg.wasm"]);
+  assert.deepEqual(names.filter((name) => name.startsWith("keystore/")), ["keystore/wasm/x402_keystore.js", "keystore/wasm/x402_keystore_bg.wasm"]);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/x402-wasm/package.json")));
   assert.equal(manifest.dependencies, undefined);
   for (const target of Object.values(manifest.exports["."])) assert.ok(existsSync(join(app, "node_modules/x402-wasm", target)), target);
 });
 
-for (const [version, folder] of [["20", "node-20-linux"], ["24", "node-linux"]]) {
+/** A program that npm brought for this machine, by its places on one and on the other. */
+const brought = (name, ...places) => places.map((place) => join(modules, place)).find((file) => existsSync(file)) ?? assert.fail(`npm brought no ${name}`);
+
+for (const [version, folder] of [["20", "node-20-linux"], ["22", "node-22-linux"], ["24", "node-linux"]]) {
   test(`Node ${version} imports it by name`, () => {
-    const node = ["x64", "arm64"].map((machine) => join(modules, `${folder}-${machine}/bin/node`)).find((file) => existsSync(file));
-    assert.ok(node, `npm brought no Node ${version}`);
+    const node = brought(`Node ${version}`, `${folder}-x64/bin/node`, `${folder}-arm64/bin/node`);
     assert.equal(run(node, ["--version"]).slice(1, 3), version);
     write("use.mjs", `${USE}\nconsole.log(answer);`);
     assert.equal(run(node, ["use.mjs"]).trim(), WANTED);
   });
 }
+
+test("Deno imports it by name", () => {
+  const deno = brought("Deno", "@deno/linux-x64-glibc/deno", "@deno/linux-arm64-glibc/deno");
+  write("use.mjs", `${USE}\nconsole.log(answer);`);
+  const said = run(deno, ["run", "--allow-read", "--no-prompt", "use.mjs"], { env: { ...process.env, DENO_DIR: join(app, "deno"), DENO_NO_UPDATE_CHECK: "1" } });
+  assert.equal(said.trim(), WANTED);
+});
+
+test("Bun imports it by name", () => {
+  const bun = brought("Bun", "@oven/bun-linux-x64/bin/bun", "@oven/bun-linux-aarch64/bin/bun");
+  write("use.mjs", `${USE}\nconsole.log(answer);`);
+  assert.equal(run(bun, ["run", "use.mjs"]).trim(), WANTED);
+});
 
 test("TypeScript compiles against it, and refuses what is wrong", () => {
   const compile = (text) => {
@@ -77,6 +94,14 @@ test("TypeScript compiles against it, and refuses what is wrong", () => {
 import { createPayer, decodePaymentRequired, injectedWallets, localKey, verifyPayment, wrapFetchWithPayment, X402Error } from "x402-wasm";
 import type { Payer, Quote, Receipt, Step } from "x402-wasm";
 import { verifyPaymentContext, type PaymentContext } from "x402-wasm/origin";
+import { durableObjectStore, indexedDbStore, memoryStore } from "x402-wasm/stores";
+for (const store of [memoryStore(), indexedDbStore("x"), { file: "book" } as const]) {
+  const budgets = [{ max: "$2", per: "day" as const }, { max: "1", per: 90, asset: "0x" }];
+  const careful = await createPayer({ wallet: { privateKey: "0x" }, policy: { budgets, prefer: { networks: [] } }, store, owner: "o", task: "t" });
+  const [left] = await careful.spent();
+  await careful.fetch("https://x.example", {}, { maxPrice: "$1", singleFlight: true });
+  console.log(left?.left, (await careful.audit.summary())[0]?.amount, (await careful.audit.entries({ from: 2 }))[0]?.event, typeof durableObjectStore);
+}
 const paidFor: PaymentContext = await verifyPaymentContext("x", { issuer: "https://x.example", audience: new URL("https://x.example/data") });
 console.log(BigInt(paidFor.amount), paidFor.payer?.length);
 declare const ethereum: { request(request: { method: string; params?: unknown[] | Record<string, unknown> }): Promise<any> };
@@ -97,7 +122,7 @@ console.log(receipt?.success, paid, other, wouldPay, offers[0]?.tokens, payer.ad
 `;
   assert.equal(compile(right), "");
   for (const wrong of [
-    `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, store: "memory" });`,
+    `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, store: "disk" });`,
     `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, policy: { maxPerPayment: 0.1 } });`,
     `import { createPayer } from "x402-wasm"; const { address } = await createPayer({ wallet: { privateKey: "0x" } }); address.length;`,
     `import { pay } from "x402-wasm"; pay();`,
@@ -106,15 +131,9 @@ console.log(receipt?.success, paid, other, wouldPay, offers[0]?.tokens, payer.ad
   }
 });
 
-test("a Vite app bundles it, and the bundle runs in Chromium", async () => {
-  write("site/index.html", '<!doctype html><meta charset="utf-8"><title>…</title><link rel="icon" href="data:,"><script type="module" src="main.js"></script>');
-  write("site/main.js", `import { init } from "x402-wasm";\nawait init();\nconst { answer } = await import("./use.js");\ndocument.title = answer;`);
-  write("site/use.js", USE);
-  run(process.execPath, [join(modules, "vite/bin/vite.js"), "build", "site", "--outDir", "../dist", "--logLevel", "error"]);
-  const assets = readdirSync(join(app, "dist/assets"));
-  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1);
-  assert.equal(assets.some((name) => readFileSync(join(app, "dist/assets", name), "utf8").includes("node:fs")), false);
-  const server = await startScript(path("../support/static.mjs"), { root: join(app, "dist"), pkg: app });
+/** Serves a folder and answers the title that its page gives itself in Chromium, with everything that went wrong. */
+async function titleOf(root, pkg) {
+  const server = await startScript(path("../support/static.mjs"), { root, pkg });
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu"] });
   try {
     const page = await browser.newPage();
@@ -122,9 +141,48 @@ test("a Vite app bundles it, and the bundle runs in Chromium", async () => {
     page.on("pageerror", (error) => faults.push(error.message));
     await page.goto(server.ready.page);
     await page.waitForFunction(() => document.title !== "…").catch((error) => assert.fail([...faults, error.message].join("; ")));
-    assert.equal(await page.title(), WANTED);
+    return await page.title();
   } finally {
     await browser.close();
     await server.stop();
   }
+}
+
+const PAGE = (source) => `<!doctype html><meta charset="utf-8"><title>…</title><link rel="icon" href="data:,"><script type="module" src="${source}"></script>`;
+const MAIN = `import { init } from "x402-wasm";\nawait init();\nconst { answer } = await import("./use.js");\ndocument.title = answer;`;
+
+test("a Vite app bundles it, and the bundle runs in Chromium", async () => {
+  write("site/index.html", PAGE("main.js"));
+  write("site/main.js", MAIN);
+  write("site/use.js", USE);
+  run(process.execPath, [join(modules, "vite/bin/vite.js"), "build", "site", "--outDir", "../dist", "--logLevel", "error"]);
+  const assets = readdirSync(join(app, "dist/assets"));
+  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(assets.some((name) => readFileSync(join(app, "dist/assets", name), "utf8").includes("node:fs")), false);
+  assert.equal(await titleOf(join(app, "dist"), app), WANTED);
+});
+
+test("a webpack app bundles it, and the bundle runs in Chromium", async () => {
+  write("packed/main.js", MAIN);
+  write("packed/use.js", USE);
+  write("packed/out/index.html", PAGE("main.js"));
+  write("pack.mjs", `
+import webpack from ${JSON.stringify(pathToFileURL(join(modules, "webpack/lib/index.js")).href)};
+const options = { mode: "production", context: ${JSON.stringify(join(app, "packed"))}, entry: "./main.js", experiments: { outputModule: true },
+  output: { path: ${JSON.stringify(join(app, "packed/out"))}, filename: "main.js", module: true, publicPath: "auto" } };
+webpack(options, (error, stats) => {
+  if (error || stats.hasErrors()) { console.error(error ?? stats.toString("errors-only")); process.exitCode = 1; }
+});`);
+  run(process.execPath, ["pack.mjs"]);
+  assert.equal(readdirSync(join(app, "packed/out")).filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(await titleOf(join(app, "packed/out"), app), WANTED);
+});
+
+test("a page without a bundler imports it by its address", async () => {
+  const at = "./x402-wasm/js";
+  write("plain/index.html", PAGE("main.js"));
+  write("plain/main.js", MAIN.replace("x402-wasm", `${at}/index.js`));
+  write("plain/use.js", USE.replace('"x402-wasm"', `"${at}/index.js"`).replace('"x402-wasm/origin"', `"${at}/origin.js"`));
+  cpSync(join(app, "node_modules/x402-wasm"), join(app, "plain/x402-wasm"), { recursive: true });
+  assert.equal(await titleOf(join(app, "plain"), app), WANTED);
 });

@@ -262,8 +262,8 @@ test("explain tells what would be paid and why not, without paying", async () =>
 test("options that are not there are refused, not ignored", async () => {
   const wallet = { privateKey: KEY };
   const wrong = [
-    undefined, {}, { wallet: undefined }, { wallet: 5 }, { wallet: "0x01" }, { wallet: {} }, { wallet, store: "memory" }, { wallet, fetch: 1 },
-    { wallet, onStep: 1 }, { wallet, policy: 1 }, { wallet, policy: null }, { wallet, policy: { budgets: [] } }, { wallet, policy: { approve: true } },
+    undefined, {}, { wallet: undefined }, { wallet: 5 }, { wallet: "0x01" }, { wallet: {} }, { wallet, store: "disk" }, { wallet, store: {} }, { wallet, owner: 1 }, { wallet, rpc: { "eip155:1": 1 } }, { wallet, redactUrl: "no" }, { wallet, fetch: 1 },
+    { wallet, onStep: 1 }, { wallet, policy: 1 }, { wallet, policy: null }, { wallet, policy: { budgets: [{}] } }, { wallet, policy: { budget: [] } }, { wallet, policy: { approve: true } },
     { wallet, policy: { payTo: undefined } }, { wallet, policy: { maxPerPayment: null } }, { wallet, policy: { maxPerPayment: 0.1 } },
     { wallet, policy: { maxPerPayment: "a lot" } }, { wallet, policy: { networks: ["base"] } }, { wallet, policy: { networks: new Set() } },
     { wallet, policy: { maxValiditySeconds: 0 } }, { wallet, policy: { maxValiditySeconds: NaN } }, { wallet, policy: { maxValiditySeconds: 1e400 } },

@@ -1,6 +1,9 @@
 // The package inside a Worker: raw workerd, no bundler, the compiled module imported beside the code.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { startWorkerd } from "../interop/lib/workerd.mjs";
 import { honest, payments, serve } from "./lib/seller.mjs";
@@ -27,8 +30,57 @@ export default {
   },
 };`;
 
+const PURSE = `
+import { DurableObject } from "cloudflare:workers";
+import * as x402 from "./js/workerd.js";
+import { durableObjectStore } from "./js/stores.js";
+export class Purse extends DurableObject {
+  async fetch(request) {
+    const { url, key, calls } = await request.json();
+    const policy = { budgets: [{ max: "$0.05", per: "day" }] };
+    // Two payers in one object, over one storage.
+    const make = () => x402.createPayer({ wallet: { privateKey: key }, policy, store: durableObjectStore(this.ctx.storage) });
+    const payers = [await make(), await make()];
+    const call = (_, place) => payers[place % 2].fetch(url).then(({ status }) => String(status), (error) => error.code ?? String(error.stack));
+    const outcomes = await Promise.all(Array.from({ length: calls }, call));
+    return Response.json({ outcomes, spent: await payers[0].spent(), entries: await payers[1].audit.verify() });
+  }
+}
+export default { fetch: (request, env) => env.PURSE.get(env.PURSE.idFromName("one")).fetch(request) };`;
+
+test("S-275, S-276 a Durable Object keeps a budget over payers and restarts", async () => {
+  const scripts = readdirSync(new URL("js/", pkg)).filter((name) => name.endsWith(".js")).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
+  const modules = [
+    { name: "main.mjs", type: "esModule", text: PURSE },
+    ...scripts,
+    { name: "wasm/x402_wasm.js", type: "esModule", text: read("wasm/x402_wasm.js") },
+    { name: "wasm/x402_wasm_bg.wasm", type: "wasm", path: new URL("wasm/x402_wasm_bg.wasm", pkg) },
+  ];
+  const storage = await mkdtemp(join(tmpdir(), "purse-"));
+  const seller = await serve(honest());
+  const run = async (calls) => {
+    const worker = await startWorkerd([{ name: "main", modules, objects: { PURSE: "Purse" } }], { storage });
+    try {
+      const body = JSON.stringify({ url: seller.url, key: KEY, calls });
+      return await (await fetch(worker.url, { method: "POST", body })).json();
+    } finally {
+      await worker.stop();
+    }
+  };
+  try {
+    const first = await run(12);
+    assert.deepEqual(first.outcomes.toSorted(), [...Array(5).fill("200"), ...Array(7).fill("payer_over_budget")]);
+    assert.equal(payments(seller).length, 5);
+    const again = await run(1);
+    assert.deepEqual([again.outcomes, again.spent[0].left, again.entries], [["payer_over_budget"], "0", first.entries + 1]);
+  } finally {
+    await seller.stop();
+    await rm(storage, { recursive: true, force: true });
+  }
+});
+
 test("vectors and a paid fetch in workerd", async () => {
-  const scripts = readdirSync(new URL("js/", pkg)).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
+  const scripts = readdirSync(new URL("js/", pkg)).filter((name) => name.endsWith(".js")).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
   const worker = await startWorkerd([{
     name: "main",
     modules: [

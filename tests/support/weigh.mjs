@@ -2,21 +2,33 @@
 // make them. Prints [{ name, raw, gzip, brotli }, …].
 import { build } from "esbuild";
 import { readFileSync } from "node:fs";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const common = { bundle: true, format: "esm", target: "es2022", legalComments: "none", write: false, logLevel: "error" };
 
-/** A page that uses the whole package, as a bundler serves it. */
+/** A page that uses the whole package, as a bundler serves it: what is loaded with it, and what only when it is asked for. */
 async function page() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...common,
-    stdin: { contents: 'export * from "x402-wasm";', resolveDir: at("tests") },
+    stdin: { contents: 'export * from "x402-wasm";', resolveDir: at("tests"), sourcefile: "page.js" },
     platform: "browser",
     minify: true,
+    splitting: true,
+    metafile: true,
+    outdir: at("target/weighed"),
+    absWorkingDir: at("."),
   });
-  return outputFiles[0].contents;
+  const { outputs } = metafile;
+  const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint?.endsWith("page.js"));
+  const first = new Set([entry]);
+  for (const path of first) {
+    for (const { kind, path: next } of outputs[path].imports) if (kind === "import-statement") first.add(next);
+  }
+  const texts = (wanted) => outputFiles.filter(({ path }) => first.has(relative(at("."), path)) === wanted).map(({ contents }) => contents);
+  return { first: Buffer.concat(texts(true)), later: Buffer.concat(texts(false)) };
 }
 
 /** The gate's script as it is uploaded: not minified; the module and the config travel beside it. */
@@ -26,9 +38,11 @@ async function gate() {
   return outputFiles[0].contents;
 }
 
+const { first, later } = await page();
 const parts = {
   "package wasm": readFileSync(at("pkg/wasm/x402_wasm_bg.wasm")),
-  "package js": await page(),
+  "package js": first,
+  "when asked for": later,
   "gate wasm": readFileSync(at("worker/build/x402_gate_bg.wasm")),
   "gate js": await gate(),
 };

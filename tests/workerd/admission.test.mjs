@@ -149,6 +149,17 @@ test("S-011 Unicode and broken escapes never open", async () => {
   assert.deepEqual(origin.seen, []);
 });
 
+test("S-012 no query is another price: the origin reads it, the gate sells the path", async () => {
+  const priced = decode((await fetch(`${gate.url}/api/paid`)).headers.get("payment-required"));
+  for (const { url } of [gate, open]) {
+    for (const query of ["tier=free&tier=pro", "tier[]=pro", "TIER=pro", "tier=free;tier=pro", "price=0", "amount=1&amount=10000", "%00", "?", "=&=", "#x"]) {
+      const answer = await target(url, `/api/paid?${query}`);
+      sells(answer, query);
+      assert.deepEqual(decode(answer.headers.get("payment-required")), priced, query);
+    }
+  }
+});
+
 test("S-014 headers that rewrite a request have no effect and do not travel", async () => {
   const lies = {
     "x-original-url": "/free",

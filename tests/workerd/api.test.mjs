@@ -144,7 +144,7 @@ test("S-199 F-12 the same settlement asked ten times at once is one transaction"
   assert.deepEqual([answers[0].success, node.sent.length], [true, 1]);
 });
 
-test("S-200 the outcome of a payment is told for that payment only", async () => {
+test("S-200 S-207 the outcome of a payment is told for that payment only", async () => {
   const body = await message();
   assert.equal((await (await call("settle", body)).json()).success, true);
   // The same payer and nonce, signed for other terms.
@@ -153,6 +153,22 @@ test("S-200 the outcome of a payment is told for that payment only", async () =>
   const answer = await (await call("settle", { x402Version: 2, paymentPayload: other, paymentRequirements: { ...required.accepts[0], amount: "1" } })).json();
   assert.deepEqual([answer.success, answer.errorReason], [false, "invalid_exact_evm_nonce_already_used"]);
   assert.equal(node.sent.length, 1);
+});
+
+test("S-214 no URL in a payment or its terms is ever fetched", async () => {
+  const trap = await startOrigin();
+  try {
+    const paid = await payment({ ...required, resource: { url: `${trap.url}/internal`, description: trap.url, iconUrl: `${trap.url}/icon` } }, key, {
+      more: { extensions: { bazaar: { info: { input: { type: "http", method: "GET", discoverable: true }, url: `${trap.url}/bazaar` } } } },
+    });
+    const body = { x402Version: 2, paymentPayload: paid, paymentRequirements: { ...required.accepts[0], resource: trap.url, extra: { ...required.accepts[0].extra, callback: `${trap.url}/callback` } } };
+    for (const endpoint of ["verify", "settle"]) assert.equal((await call(endpoint, body)).status, 200, endpoint);
+    const again = await payment({ ...required, resource: { url: trap.url } }, key);
+    assert.equal((await fetch(`${gate.url}/paid`, { headers: { "payment-signature": Buffer.from(JSON.stringify(again)).toString("base64") } })).status, 200);
+    assert.deepEqual(trap.seen, []);
+  } finally {
+    await trap.stop();
+  }
 });
 
 test("S-213 a node that fails is a 503 that says only its code", async () => {

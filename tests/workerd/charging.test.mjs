@@ -169,6 +169,17 @@ test("S-152 a redirect is delivered, not followed and not charged", async () => 
   assert.deepEqual([facilitator.count("/settle"), origin.seen.length], [0, 1]);
 });
 
+test("S-156 a receipt is what the protocol needs of it, however much a facilitator says", async () => {
+  const more = { extensions: { receipt: { info: "x".repeat(30_000) } }, errorMessage: "y".repeat(20_000), [`z${"z".repeat(5000)}`]: 1 };
+  facilitator.say["/settle"] = (body) => ({ ...settles(body), ...more });
+  origin.answer = answers(200, {}, "bought");
+  const answer = await buy(url, KEY);
+  assert.deepEqual([answer.status, await answer.text()], [200, "bought"]);
+  const value = answer.headers.get("payment-response");
+  assert.ok(value.length < 8192, `${value.length}`);
+  assert.deepEqual(Object.keys(decode(value)).sort(), ["network", "payer", "success", "transaction"]);
+});
+
 test("S-157 a page may read the terms and the receipt", async () => {
   const page = { headers: { origin: "https://page.test" } };
   for (const answer of [await fetch(url, page), await buy(url, KEY, { init: page }), await fetch(`${gate.url}/free`, page)]) {

@@ -205,11 +205,24 @@ test("a facilitator that turned the settlement away has not settled it", async (
 
 test("S-166 another payment's answer is not this one's", async () => {
   const failed = { success: false, errorReason: "invalid_exact_evm_insufficient_balance", transaction: "" };
-  for (const other of [{ payer: chain.payTo, network: chain.network }, { network: "eip155:8453" }]) {
-    facilitator.asked.length = 0;
-    facilitator.say["/settle"] = () => ({ ...failed, ...other });
-    await pending(await buy(url, KEY), JSON.stringify(other));
+  const succeeded = { success: true, transaction: `0x${"ab".repeat(32)}` };
+  for (const word of [failed, succeeded]) {
+    for (const other of [{ payer: chain.payTo, network: chain.network }, { network: "eip155:8453" }]) {
+      facilitator.asked.length = 0;
+      facilitator.say["/settle"] = () => ({ ...word, ...other });
+      await pending(await buy(url, KEY), JSON.stringify({ ...word, ...other }));
+    }
   }
+  // Two at once whose verdicts are crossed: the first facilitator is wrong about both, and the next is asked.
+  await withGate(async (fresh) => {
+    facilitator.asked.length = 0;
+    facilitator.say = { ...content, "/verify": () => ({ isValid: true, payer: chain.payTo }) };
+    const required = await challenge(fresh);
+    const both = await Promise.all([KEY, freshKey()].map((key) => payment(required, key)));
+    const answers = await Promise.all(both.map((paid) => present(fresh, paid)));
+    assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+    assert.deepEqual(both.map((paid) => [facilitator.settlements(paid), second.settlements(paid)]), [[0, 1], [0, 1]]);
+  });
 });
 
 test("F-14 a redirect is a fault, and neither message nor authorization goes where it points", async () => {
@@ -228,13 +241,67 @@ test("S-180 no secret and no text of a facilitator reaches an answer or the log"
   for (const secret of ["canary", "of-the-first", KEY.slice(2)]) assert.ok(!said.includes(secret), secret);
 });
 
+test("S-071 what is verified is what is settled, and what was offered", async () => {
+  const required = await challenge(url);
+  for (let i = 0; i < 5; i += 1) {
+    facilitator.asked.length = 0;
+    const paid = await payment(required, KEY);
+    assert.equal((await present(url, paid)).status, 200);
+    const own = facilitator.asked.filter(({ body }) => body.paymentPayload.payload.signature === paid.payload.signature);
+    const [verified, settled] = own.map(({ body }) => body);
+    assert.deepEqual([verified, settled.paymentRequirements], [settled, required.accepts[0]]);
+    assert.deepEqual(await challenge(url), required, "it is the same price whoever asks, and when");
+  }
+});
+
+test("S-178 what a facilitator says that it supports changes nothing: its owner's terms are the configuration's", async () => {
+  const required = await challenge(url);
+  const drifts = [
+    { kinds: [], extensions: [], signers: {} },
+    { kinds: [{ x402Version: 2, scheme: "exact", network: chain.network, extra: { name: "Evil", feePayer: chain.payTo } }], extensions: [], signers: { "eip155:*": [chain.asset] } },
+    { kinds: [{ x402Version: 2, scheme: "batch-settlement", network: chain.network, extra: { receiverAuthorizer: chain.asset } }], extensions: [], signers: {} },
+  ];
+  for (const drift of drifts) {
+    facilitator.say["/supported"] = second.say["/supported"] = () => drift;
+    await withGate(async (fresh) => {
+      for (const place of [url, fresh]) {
+        assert.deepEqual(await challenge(place), required);
+        assert.equal((await buy(place, KEY)).status, 200);
+      }
+    });
+  }
+  assert.deepEqual([facilitator.count("/supported"), second.count("/supported")], [0, 0]);
+});
+
+test("S-181 a facilitator's clock that is ten seconds off serves nobody unpaid, and nobody twice", async () => {
+  for (const skew of [-10, 10]) {
+    facilitator.say["/verify"] = (body) => {
+      const { validAfter, validBefore } = body.paymentPayload.payload.authorization;
+      const now = Date.now() / 1000 + skew;
+      if (now < Number(validAfter)) return { isValid: false, invalidReason: "invalid_exact_evm_payload_authorization_valid_after" };
+      if (now + 6 > Number(validBefore)) return { isValid: false, invalidReason: "invalid_exact_evm_payload_authorization_valid_before" };
+      return content["/verify"](body);
+    };
+    const required = await challenge(url);
+    const at = (seconds) => String(Math.floor(Date.now() / 1000) + seconds);
+    // As payers sign: a minute back, and for as long as the offer gives.
+    const honest = await payment(required, KEY, { authorization: { validAfter: at(-60), validBefore: at(300) } });
+    assert.equal((await present(url, honest)).status, 200, `${skew}`);
+    // At the end of its time the two may differ; then it is refused, with the reason, and the origin is not asked.
+    origin.seen.length = facilitator.asked.length = 0;
+    const short = await payment(required, KEY, { authorization: { validAfter: at(-60), validBefore: at(12) } });
+    const late = await present(url, short);
+    assert.equal(late.status, skew > 0 ? 402 : 200);
+    if (skew > 0) assert.equal(decode(late.headers.get("payment-required")).error, "invalid_exact_evm_payload_authorization_valid_before");
+    assert.deepEqual([origin.seen.length, facilitator.settlements(short)], skew > 0 ? [0, 0] : [1, 1]);
+  }
+});
+
 test("S-127 twenty copies at once cause one execution and one settlement", async () => {
   const required = await challenge(url);
   const paid = await payment(required, KEY);
   const answers = await Promise.all(Array.from({ length: 20 }, () => present(url, paid)));
-  // Payments of other tests may be looked for at the same time.
-  const settled = facilitator.asked.filter(({ path, body }) => path === "/settle" && body.paymentPayload.payload.signature === paid.payload.signature);
-  assert.deepEqual([origin.seen.length, settled.length], [1, 1]);
+  assert.deepEqual([origin.seen.length, facilitator.settlements(paid)], [1, 1]);
   // The others waited for the one, and have its answer and its receipt.
   const [first, ...others] = await Promise.all(answers.map(async (answer) =>
     [answer.status, answer.headers.get("payment-response"), await answer.text()]));

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { chain, config, embedded, freshKey, freshPayer, freshRelayer, remote, startGate } from "./lib/gate.mjs";
-import { challenge, decode, payment, present, seconds, sign } from "./lib/pay.mjs";
+import { chain, config, embedded, freshKey, freshPayer, freshRelayer, raw, remote, startGate } from "./lib/gate.mjs";
+import { challenge, decode, header, payment, present, seconds, sign } from "./lib/pay.mjs";
 import { startFacilitator, startOrigin } from "./lib/servers.mjs";
 
 const KEY = freshKey();
@@ -159,6 +159,73 @@ test("S-079 a payment is for its price, wherever it is presented", async () => {
   await refused(await bent({}), NO_MATCH, "the dearer route", `${gate.url}/dear`);
   const dear = await payment(await challenge(`${gate.url}/dear`), KEY);
   await refused(dear, NO_MATCH, "the cheaper route");
+});
+
+test("S-083 an offer is matched by its terms, not by a number beside it", async () => {
+  for (const acceptIndex of [0, 1, 99, -1, "0", null]) {
+    const more = { acceptIndex, offer: { expires: 1, signature: "0x" } };
+    await refused(await bent({ accepted: { amount: "1" }, more }), NO_MATCH, String(acceptIndex));
+    assert.equal((await present(url, await bent({ more }))).status, 200);
+    facilitator.asked.length = origin.seen.length = 0;
+  }
+});
+
+test("S-015 a payment to one seller is none to another, whatever host it is sent to", async () => {
+  const other = config(origin, remote(facilitator), [{ match: "GET /paid", price: "$0.01" }], { payTo: OTHER, publicOrigin: "http://other.test" });
+  const theirs = await startGate(other);
+  try {
+    const place = `${theirs.url}/paid`;
+    await refused(await bent({}), NO_MATCH, "as it was made", place);
+    await refused(await bent({ accepted: { payTo: OTHER } }), "invalid_exact_evm_recipient_mismatch", "with the other's terms", place);
+    await refused(await payment(await challenge(place), KEY), NO_MATCH, "the other way round");
+    // A gate is one seller's: whose host a request names changes nothing of what it sells.
+    const value = Object.values(header(await bent({})))[0];
+    for (const host of ["other.test", "gate.test:80", "127.0.0.1", "evil.test"]) {
+      const unpaid = await raw(theirs.url, ["GET /paid HTTP/1.1"], "", host);
+      assert.deepEqual(decode(unpaid.headers.get("payment-required")).accepts[0].payTo, OTHER, host);
+      const answer = await raw(theirs.url, ["GET /paid HTTP/1.1", `PAYMENT-SIGNATURE: ${value}`], "", host);
+      assert.deepEqual([answer.status, decode(answer.headers.get("payment-required")).error], [402, NO_MATCH], host);
+    }
+    assert.deepEqual([origin.seen.length, facilitator.asked.length], [0, 0]);
+  } finally {
+    await theirs.stop();
+  }
+});
+
+test("S-015 two gates of one seller serve one payment once: the chain knows it", async () => {
+  const two = await Promise.all([1, 2].map(() => startGate(config(origin, embedded, [{ match: "GET /paid", price: "$0.01" }]))));
+  try {
+    const paid = await payment(required, await freshPayer());
+    const [first, second] = [await present(`${two[0].url}/paid`, paid), await present(`${two[1].url}/paid`, paid)];
+    assert.deepEqual([first.status, second.status], [200, 402]);
+    assert.equal(decode(second.headers.get("payment-required")).error, "invalid_exact_evm_nonce_already_used");
+    assert.equal(origin.seen.length, 1);
+  } finally {
+    for (const one of two) await one.stop();
+  }
+});
+
+test("S-333 no amount and no time is cut to 32 or 64 bits", async () => {
+  const highs = [1n << 32n, 1n << 53n, 1n << 64n];
+  const routes = highs.map((high, i) => ({ match: `GET /${i}`, price: { amount: String(high + 1n) } }));
+  const dear = await startGate(config(origin, remote(facilitator), routes));
+  try {
+    for (const [i, high] of highs.entries()) {
+      const place = `${dear.url}/${i}`;
+      const terms = await challenge(place);
+      assert.equal(terms.accepts[0].amount, String(high + 1n));
+      const tried = (authorization) => payment(terms, KEY, { authorization });
+      // Each would be good if the high bits were lost.
+      await refused(await tried({ value: "1" }), "invalid_exact_evm_payload_authorization_value_mismatch", "the low bits", place);
+      await refused(await tried({ validBefore: String(high + BigInt(seconds() + 60)) }), "invalid_exact_evm_payload_authorization_valid_before", "the end", place);
+      await refused(await tried({ validAfter: String(high) }), "invalid_exact_evm_payload_authorization_valid_after", "the start", place);
+      assert.equal((await present(place, await tried({}))).status, 200);
+      assert.equal(facilitator.asked.at(-1).body.paymentRequirements.amount, String(high + 1n));
+      origin.seen.length = facilitator.asked.length = 0;
+    }
+  } finally {
+    await dear.stop();
+  }
 });
 
 test("S-096 a signature of another type is none", async () => {

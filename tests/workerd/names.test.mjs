@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, test } from "node:test";
 
 import { config, freshKey, remote, startGate } from "./lib/gate.mjs";
-import { challenge, payment, present } from "./lib/pay.mjs";
+import { challenge, decode, payment, present } from "./lib/pay.mjs";
 import { startFacilitator, startOrigin } from "./lib/servers.mjs";
 
 const ROUTES = [
@@ -27,10 +27,13 @@ after(() => Promise.all([gate?.stop(), origin?.stop(), facilitator?.stop()]));
 
 const at = (path) => `${gate.url}${path}`;
 const fresh = () => `pay_${randomUUID().replaceAll("-", "")}`;
-const extension = (id) => ({ "payment-identifier": { info: { required: false, id } } });
 
-/** A payment with a name in its extensions. */
-const named = async (path, key, id, init = ORDER) => payment(await challenge(at(path), init), key, { more: { extensions: extension(id) } });
+/** A payment with a name beside what the server said of names. */
+async function named(path, key, id, init = ORDER) {
+  const required = await challenge(at(path), init);
+  const { info, ...rest } = required.extensions["payment-identifier"];
+  return payment(required, key, { more: { extensions: { "payment-identifier": { ...rest, info: { ...info, id } } } } });
+}
 const said = async (answer) => [answer.status, answer.headers.get("payment-response"), await answer.text()];
 const code = async (answer) => [answer.status, (await answer.json()).error];
 
@@ -87,6 +90,19 @@ test("S-082 a name that must be given, and one that cannot be read", async () =>
   for (const id of ["a".repeat(16), "a".repeat(128)]) {
     assert.equal((await present(at("/must"), await named("/must", key, id), ORDER)).status, 200);
   }
+});
+
+test("S-081 what the server said of its extension comes back as it was, and what it said nothing of is nobody's", async () => {
+  const required = await challenge(at("/must"), ORDER);
+  const tried = async (extensions) => present(at("/must"), await payment(required, freshKey(), { more: { extensions } }), ORDER);
+  const of = (info) => ({ "payment-identifier": { info } });
+  for (const bent of [of({ required: false, id: fresh() }), of({ id: fresh() }), of(null), { "payment-identifier": {} }]) {
+    const answer = await tried(bent);
+    assert.deepEqual([answer.status, decode(answer.headers.get("payment-required")).error], [402, "extension_echo_mismatch"], JSON.stringify(bent));
+  }
+  assert.deepEqual([origin.seen.length, facilitator.asked.length], [0, 0]);
+  // Our answer to an extension that was not offered is the reference's: it means nothing, and the payment is served.
+  assert.equal((await tried({ ...of({ required: true, id: fresh() }), unknown: { info: { pay: "nothing" } } })).status, 200);
 });
 
 test("S-140 a name is its payer's own", async () => {

@@ -7,9 +7,11 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { chain, config, embedded, freshKey, freshPayer, freshRelayer, raw, remote, startGate } from "./lib/gate.mjs";
-import { base64, buy, challenge, payment, present } from "./lib/pay.mjs";
-import { content, startFacilitator, startOrigin } from "./lib/servers.mjs";
+import { fund } from "../support/chain.mjs";
+import { chain, config, embedded, freshKey, freshPayer, freshRelayer, raw, remote, startGate, until } from "./lib/gate.mjs";
+import { base64, buy, challenge, decode, payment, present } from "./lib/pay.mjs";
+import { startPrivate } from "./lib/private.mjs";
+import { content, startFacilitator, startNode, startOrigin } from "./lib/servers.mjs";
 
 const ADMIN_TOKEN = "canary-of-the-operator-e3b0c442";
 const ADMIN = { admin: { token: "secret:ADMIN_TOKEN" }, ledger: { books: 5 } };
@@ -153,6 +155,55 @@ test("every payment tells its story, in every format, page by page over the book
     assert.deepEqual(table.slice(1).map((row) => row.split(",")[at]), all.map(({ amount }) => `"${amount}"`));
   } finally {
     await gate.stop();
+  }
+});
+
+test("S-342 the books and the chain tell the same story: every sale is a transfer, and every transfer that is no sale is seen", async () => {
+  const priv = await startPrivate();
+  const node = await startNode(priv.rpc);
+  const terms = config(origin, embedded, ROUTES, ADMIN);
+  const gate = await startGate(terms, { ADMIN_TOKEN, RPC_URL: node.url, RELAYER_KEY: await priv.relayer() });
+  /** What the chain says was paid to the owner, by transaction. */
+  const paid = async () => {
+    const topics = ["0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef", null, `0x${chain.payTo.slice(2).toLowerCase().padStart(64, "0")}`];
+    const logs = await priv.own("eth_getLogs", { address: chain.asset, fromBlock: "0x0", toBlock: "latest", topics });
+    return new Map(logs.map(({ transactionHash, data }) => [transactionHash, BigInt(data)]));
+  };
+  /** What the books say: settled payments, by transaction. */
+  const booked = async () => new Map((await list(gate, "?state=settled")).map(({ transaction, amount }) => [transaction, BigInt(amount)]));
+  try {
+    const receipts = new Set();
+    for (const path of ["/paid", "/dear", "/paid", "/fails", "/paid"]) {
+      const answer = await buy(gate.url + path, await priv.payer());
+      const receipt = decode(answer.headers.get("payment-response"));
+      if (answer.status === 200) receipts.add(receipt.transaction);
+      assert.equal(answer.status === 200, receipt?.success === true, path);
+    }
+    assert.equal((await buy(`${gate.url}/paid`, freshKey())).status, 402);
+    assert.deepEqual(new Set((await booked()).keys()), receipts);
+    assert.deepEqual(await booked(), await paid());
+    // A transfer that nobody bought anything for is on the chain and in no book.
+    const stranger = privateKeyToAccount(await priv.payer());
+    await priv.own("anvil_impersonateAccount", stranger.address);
+    await fund(priv.rpc, stranger.address);
+    const data = `0xa9059cbb${chain.payTo.slice(2).padStart(64, "0")}${(7n).toString(16).padStart(64, "0")}`;
+    const orphan = await priv.own("eth_sendTransaction", { from: stranger.address, to: chain.asset, data });
+    await priv.mined(orphan);
+    const books = await booked();
+    assert.deepEqual([...(await paid()).keys()].filter((hash) => !books.has(hash)), [orphan]);
+    // A sale whose receipt the node hides is in the books as what it is: unknown, and not as money.
+    node.after = (replies, calls) => replies.map((reply, i) => (calls[i].method === "eth_getTransactionReceipt" ? { ...reply, result: null } : reply));
+    const hidden = await buy(`${gate.url}/paid`, await priv.payer());
+    const { errorReason, transaction } = decode(hidden.headers.get("payment-response"));
+    assert.deepEqual([hidden.status, errorReason], [503, "settlement_pending"]);
+    assert.deepEqual((await list(gate, "?state=unknown")).map((one) => one.transaction ?? transaction), [transaction]);
+    assert.deepEqual([...(await paid()).keys()].filter((hash) => !books.has(hash)), [orphan, transaction]);
+    // Shown again, it is found by itself.
+    node.after = undefined;
+    await until(async () => (await booked()).has(transaction));
+    assert.deepEqual([...(await paid()).keys()].filter((hash) => hash !== orphan).sort(), [...(await booked()).keys()].sort());
+  } finally {
+    for (const server of [gate, node, priv]) await server.stop();
   }
 });
 

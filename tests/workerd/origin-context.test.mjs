@@ -81,6 +81,61 @@ test("a paid request tells its origin so, in words that the verifier and a JOSE 
   await assert.rejects(verifyPaymentContext(context(), { ...options, audience: `${PUBLIC}/other` }), { code: "origin_context_audience" });
 });
 
+test("S-016 an origin that wants the gate's word serves nobody who comes past the gate", async () => {
+  const options = { jwks: jwks(), issuer: PUBLIC };
+  origin.answer = async (request, response) => {
+    const audience = PUBLIC + new URL(request.url, PUBLIC).pathname;
+    const said = await verifyPaymentContext(request.headers["payment-context"], { ...options, audience }).catch(({ code }) => code);
+    if (typeof said === "string") response.writeHead(403).end(said);
+    else response.end("content");
+  };
+  assert.equal(await (await buy(`${gate.url}/paid`, KEY)).text(), "content");
+  const good = context();
+  const direct = async (path, headers = {}) => {
+    const answer = await fetch(origin.url + path, { headers: { ...headers, "x-forwarded-host": "gate.test", "x-gate-verified": "1" } });
+    return [answer.status, await answer.text()];
+  };
+  assert.deepEqual(await direct("/paid"), [403, "origin_context_missing"]);
+  assert.deepEqual(await direct("/under/x", { "payment-context": good }), [403, "origin_context_audience"], "of another resource");
+  const [head, claims, signature] = good.split(".");
+  const bent = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(claims, "base64url")), exp: 2 ** 40 })).toString("base64url");
+  for (const forged of [`${head}.${bent}.${signature}`, `${head}.${claims}.${Buffer.alloc(64).toString("base64url")}`]) {
+    assert.deepEqual(await direct("/paid", { "payment-context": forged }), [403, "origin_context_signature"]);
+  }
+  for (const nothing of ["e30.e30.", `${head}.${claims}.`]) assert.equal((await direct("/paid", { "payment-context": nothing }))[0], 403);
+  // The word of another gate, signed as well as this one's.
+  const other = await startGate(config(origin, remote(facilitator), ROUTES, CONTEXT), { ORIGIN_KEY: randomBytes(32).toString("hex") });
+  try {
+    const refused = await buy(`${other.url}/paid`, KEY);
+    assert.deepEqual([refused.status, await refused.text(), refused.headers.get("payment-response")], [403, "origin_context_signature", null]);
+  } finally {
+    await other.stop();
+  }
+});
+
+test("S-110 the gate's signature has one form, and no weak point makes another", async () => {
+  assert.equal((await buy(`${gate.url}/paid`, KEY)).status, 200);
+  const [head, claims, signature] = context().split(".");
+  const options = { jwks: jwks(), audience: `${PUBLIC}/paid` };
+  await verifyPaymentContext(context(), options);
+  const bytes = Buffer.from(signature, "base64url");
+  // RFC 8032, section 5.1: the order of the group, and s counts from 0 to it.
+  const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const number = (of) => BigInt(`0x${Buffer.from(of).reverse().toString("hex")}`);
+  const little = (value) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").reverse();
+  const s = number(bytes.subarray(32));
+  // Points of small order: the neutral one, in both spellings, and those of order 2, 4 and 8.
+  const points = ["0100000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000080", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "0000000000000000000000000000000000000000000000000000000000000000", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"];
+  const forged = [Buffer.concat([bytes.subarray(0, 32), little(s + L)]), Buffer.concat([bytes.subarray(0, 32), little(L - s)])];
+  for (const point of points) forged.push(Buffer.concat([Buffer.from(point, "hex"), bytes.subarray(32)]), Buffer.concat([Buffer.from(point, "hex"), Buffer.alloc(32)]));
+  for (const other of forged) {
+    await assert.rejects(verifyPaymentContext(`${head}.${claims}.${other.toString("base64url")}`, options), { code: "origin_context_signature" });
+  }
+  for (const length of [0, 63, 65, 128]) {
+    await assert.rejects(verifyPaymentContext(`${head}.${claims}.${Buffer.alloc(length, 1).toString("base64url")}`, options), ({ code }) => code.startsWith("origin_context_"));
+  }
+});
+
 test("what is paid for is the path that the origin is asked for", async () => {
   await buy(`${gate.url}/under/%7Ea/b%2Fc/é`, KEY);
   const [{ url }] = origin.seen;
@@ -147,6 +202,37 @@ test("an origin that asks for another amount is at fault: nothing is charged, no
   }
   const post = await buys("/paid", '{"amount":"1"}', { init: { method: "POST", body: "x" } });
   assert.deepEqual([post.answer.status, JSON.parse(post.text).error, post.settled], [502, "ledger_abandoned", 0]);
+});
+
+test("S-122 no word of an origin moves more than the price, or less, and none of it reaches the client", async () => {
+  const words = ["200%", "-1", "$1e9", "abc", "10001", "9999.5", "1e4", " ", "0x2710", String(2n ** 256n)];
+  const forms = words.flatMap((word) => [JSON.stringify({ amount: word }), word]).concat('{"amount":1e4}', "[]", '{"amount":"0","amount":"10000"}', `{"amount":"${"9".repeat(30_000)}"}`);
+  for (const said of forms) {
+    const { answer, text, settled } = await buys("/paid", said);
+    assert.deepEqual([answer.status, JSON.parse(text).error, settled], [502, "gate_origin_failed", 0], said.slice(0, 40));
+  }
+  // The reference's header for it is nobody's here: what was signed is the price, and that is what settles.
+  for (const said of [...words.map((amount) => JSON.stringify({ amount })), "x".repeat(30_000)]) {
+    facilitator.asked.length = 0;
+    origin.answer = (_, response) => response.writeHead(200, { "settlement-overrides": said }).end("content");
+    const answer = await buy(`${gate.url}/paid`, freshKey());
+    assert.deepEqual([answer.status, answer.headers.get("settlement-overrides")], [200, null]);
+    assert.deepEqual(facilitator.asked.map(({ body }) => body.paymentRequirements.amount), ["10000", "10000"]);
+  }
+});
+
+test("S-160 a success that tells of an error is charged, unless its origin says that it is not", async () => {
+  const answers = { "/paid": 1, "/before": 1 };
+  for (const [path, settled] of Object.entries(answers)) {
+    facilitator.asked.length = 0;
+    origin.answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"error":"sorry"}');
+    const answer = await buy(gate.url + path, freshKey());
+    assert.deepEqual([answer.status, await answer.json(), facilitator.count("/settle")], [200, { error: "sorry" }, settled], path);
+  }
+  facilitator.asked.length = 0;
+  origin.answer = (_, response) => response.writeHead(200, { "payment-settlement": '{"amount":"0"}' }).end('{"error":"sorry"}');
+  const free = await buy(`${gate.url}/paid`, freshKey());
+  assert.deepEqual([free.status, free.headers.get("payment-response"), facilitator.count("/settle")], [200, null, 0]);
 });
 
 test("what settled before the origin was asked has settled: its word changes nothing, and its owner hears of it", async () => {

@@ -114,7 +114,7 @@ test("S-045 prototype keys are inert", async () => {
   }
 });
 
-test("S-046 nesting has a limit", async () => {
+test("S-046 S-323 nesting has a limit", async () => {
   const deep = (depth) => `"extensions":${"[".repeat(depth)}${"]".repeat(depth)},"x402Version":2`;
   await unreadable(await send(edited('"x402Version":2', deep(33))), "33");
   await unreadable(await send(edited('"x402Version":2', deep(5_000))), "5000");

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { config, freshKey, remote, startGate } from "./lib/gate.mjs";
+import { config, freshKey, remote, startGate, until } from "./lib/gate.mjs";
 import { buy, challenge, decode, payment, present } from "./lib/pay.mjs";
-import { startFacilitator, startOrigin } from "./lib/servers.mjs";
+import { content, startFacilitator, startOrigin } from "./lib/servers.mjs";
 
 const ROUTES = [
   { match: "/before", price: "$0.01", settle: "before" },
@@ -19,31 +19,18 @@ before(async () => {
 });
 beforeEach(() => {
   origin.answer = undefined;
-  facilitator.say = { ...usual };
+  facilitator.say = { ...content };
   origin.seen.length = facilitator.asked.length = 0;
 });
 after(() => Promise.all([gate?.stop(), origin?.stop(), facilitator?.stop()]));
 
-const usual = (await (async () => {
-  const one = await startFacilitator();
-  await one.stop();
-  return one.say;
-})());
 const at = (path) => `${gate.url}${path}`;
 const pay = async (path, key, init) => payment(await challenge(at(path), init), key);
 const receipt = (answer) => decode(answer.headers.get("payment-response"));
-/** How often a payment was sent to be settled; others may be looked for at the same time. */
-const settled = ({ payload }) =>
-  facilitator.asked.filter(({ path, body }) => path === "/settle" && body.paymentPayload.payload.signature === payload.signature).length;
-
-/** Looks until a condition holds; the suite's own limit ends what never does. */
-async function until(condition) {
-  while (!(await condition())) await (await fetch(at("/nothing"))).arrayBuffer();
-}
 
 test("I1 before: the payment settles before the origin is asked", async () => {
   origin.answer = (request, response) => {
-    assert.equal(settled(paid), 1);
+    assert.equal(facilitator.settlements(paid), 1);
     origin.usual(request, response);
   };
   const paid = await pay("/before", freshKey());
@@ -70,34 +57,34 @@ test("before: an origin that fails then says that it is paid, and the same payme
     origin.answer = undefined;
     const served = await present(at("/before"), paid, init);
     assert.deepEqual([served.status, await served.text()], [200, "served /before"], method);
-    assert.deepEqual([settled(paid), origin.seen.length], [1, 2], method);
+    assert.deepEqual([facilitator.settlements(paid), origin.seen.length], [1, 2], method);
   }
 });
 
 test("optimistic: the answer leaves at once, and the payment settles by itself", async () => {
   let settle;
-  facilitator.say["/settle"] = (body, _, response) => void (settle = () => response.end(JSON.stringify(usual["/settle"](body))));
+  facilitator.say["/settle"] = (body, _, response) => void (settle = () => response.end(JSON.stringify(content["/settle"](body))));
   const paid = await pay("/later", freshKey());
   const answer = await present(at("/later"), paid);
   assert.deepEqual([answer.status, await answer.text(), answer.headers.get("payment-response")], [200, "served /later", null]);
   await until(() => settle);
-  facilitator.say["/settle"] = usual["/settle"];
+  facilitator.say["/settle"] = content["/settle"];
   settle();
   // A copy gets the kept answer, in time with its receipt; nothing happens twice.
   await until(async () => receipt(await present(at("/later"), paid))?.success);
-  assert.deepEqual([origin.seen.length, settled(paid)], [1, 1]);
+  assert.deepEqual([origin.seen.length, facilitator.settlements(paid)], [1, 1]);
 });
 
 test("optimistic: what would exceed the payer's bound settles before its answer leaves", async () => {
   const key = freshKey();
   const held = [];
-  facilitator.say["/settle"] = (body, _, response) => void held.push(() => response.end(JSON.stringify(usual["/settle"](body))));
+  facilitator.say["/settle"] = (body, _, response) => void held.push(() => response.end(JSON.stringify(content["/settle"](body))));
   const answers = [];
   for (let i = 0; i < 2; i += 1) answers.push(await present(at("/later"), await pay("/later", key)));
   assert.deepEqual(answers.map((one) => [one.status, one.headers.get("payment-response")]), [[200, null], [200, null]]);
   const third = present(at("/later"), await pay("/later", key));
   await until(() => held.length === 3);
-  facilitator.say["/settle"] = usual["/settle"];
+  facilitator.say["/settle"] = content["/settle"];
   for (const release of held) release();
   assert.equal(receipt(await third).success, true);
 });
@@ -110,16 +97,16 @@ test("an answer that is too large to keep is fetched again where that is safe, a
     const answer = await present(at("/after"), paid);
     assert.deepEqual([answer.status, (await answer.text()).length, receipt(answer).success], [200, 5000, true]);
   }
-  assert.deepEqual([origin.seen.length, settled(paid)], [2, 1]);
+  assert.deepEqual([origin.seen.length, facilitator.settlements(paid)], [2, 1]);
   const init = { method: "POST", body: "order" };
   const posted = await pay("/after", freshKey(), init);
   assert.equal((await (await present(at("/after"), posted, init)).text()).length, 5000);
   const again = await present(at("/after"), posted, init);
   assert.deepEqual([again.status, (await again.json()).error, receipt(again).success], [410, "ledger_answer_gone", true]);
-  assert.deepEqual([origin.seen.length, settled(posted)], [3, 1]);
+  assert.deepEqual([origin.seen.length, facilitator.settlements(posted)], [3, 1]);
 });
 
-test("I2 an answer that breaks off before it is whole is not charged", async () => {
+test("S-153 I2 an answer that breaks off before it is whole is not charged", async () => {
   origin.answer = (_, response) => {
     response.writeHead(200, { "content-length": 100 });
     response.write("half");
@@ -127,7 +114,32 @@ test("I2 an answer that breaks off before it is whole is not charged", async () 
   };
   const paid = await pay("/after", freshKey());
   const answer = await present(at("/after"), paid);
-  assert.deepEqual([answer.status, settled(paid)], [502, 0]);
+  assert.deepEqual([answer.status, facilitator.settlements(paid)], [502, 0]);
+});
+
+test("S-153 an answer that breaks off after the payment settled breaks off here too, and is not taken for the whole", async () => {
+  origin.answer = (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write("data: first\n\n", () => response.destroy());
+  };
+  // The payment has settled: the client gets its receipt, what there was, and no clean end.
+  const paid = await pay("/before", freshKey());
+  const answer = await present(at("/before"), paid);
+  assert.deepEqual([answer.status, receipt(answer).success], [200, true]);
+  await assert.rejects(answer.text());
+  // What is short enough to be kept is read as a whole first: then the answer says that it is paid and still owed.
+  origin.answer = (_, response) => {
+    response.writeHead(200, { "content-length": 100 });
+    response.write("half", () => response.destroy());
+  };
+  const owed = await pay("/before", freshKey());
+  const broken = await present(at("/before"), owed);
+  assert.deepEqual([broken.status, (await broken.json()).error, receipt(broken).success], [502, "ledger_owed", true]);
+  origin.answer = undefined;
+  for (const one of [paid, owed]) {
+    const again = await present(at("/before"), one);
+    assert.deepEqual([again.status, await again.text(), facilitator.settlements(one)], [200, "served /before", 1]);
+  }
 });
 
 for (const path of ["/before", "/later"]) {
@@ -174,5 +186,5 @@ test("F-30 what a payment bought is still there when the authorization has ended
   });
   const late = await present(at("/after"), unused);
   assert.equal(decode(late.headers.get("payment-required")).error, "invalid_exact_evm_payload_authorization_valid_before");
-  assert.deepEqual([origin.seen.length, settled(paid), settled(unused)], [1, 1, 0]);
+  assert.deepEqual([origin.seen.length, facilitator.settlements(paid), facilitator.settlements(unused)], [1, 1, 0]);
 });

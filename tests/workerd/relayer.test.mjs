@@ -2,12 +2,12 @@
 // test says so. Most of it waits for the relayer's own clock, so everything waits side by side.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { keccak256, parseTransaction, recoverTransactionAddress } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
 import { balanceOf, fund, snapshot } from "../support/chain.mjs";
-import { chain, config, embedded, freshKey, startGate, TOKEN } from "./lib/gate.mjs";
+import { chain, config, embedded, freshKey, startGate, TOKEN, until } from "./lib/gate.mjs";
 import { buy, challenge, decode, payment, present } from "./lib/pay.mjs";
 import { startPrivate } from "./lib/private.mjs";
 import { startNode, startOrigin } from "./lib/servers.mjs";
@@ -20,14 +20,6 @@ before(async () => {
   origin = await startOrigin();
 });
 after(() => origin?.stop());
-
-/** Looks until a condition holds; the suite's own limit ends what never does. */
-async function until(condition) {
-  for (;;) {
-    const found = await condition();
-    if (found) return found;
-  }
-}
 
 /** Runs a part with a chain, a node in front of it, a gate that settles there, and a payer with a payment. */
 async function withRelayer(network, part, { secrets = {}, change } = {}) {
@@ -110,11 +102,11 @@ async function dropped() {
     const answer = buy(url, key);
     await node.until(() => node.sent.length > 0);
     const [raw] = node.sent;
-    await until(() => own.own("eth_getTransactionByHash", keccak256(raw)));
+    await own.pooled(keccak256(raw));
     await own.drop(keccak256(raw));
     await node.until(() => node.sent.length > 1);
     assert.deepEqual(distinct(node.sent), [raw]);
-    await until(() => own.own("eth_getTransactionByHash", keccak256(raw)));
+    await own.pooled(keccak256(raw));
     await own.mine();
     assert.equal((await answer).status, 200);
     assert.equal(await balance(), 1_000_000n - PRICE);
@@ -128,7 +120,7 @@ async function overtaken() {
     const answer = present(url, paid);
     await node.until(() => node.sent.length > 0);
     const [raw] = node.sent;
-    await until(() => own.own("eth_getTransactionByHash", keccak256(raw)));
+    await own.pooled(keccak256(raw));
     const { nonce = 0 } = parseTransaction(raw);
     await own.drop(keccak256(raw));
     const foreign = await sendAs(own, account, { nonce, to: account.address });
@@ -153,7 +145,7 @@ async function preempted() {
     const answer = buy(url, key);
     await node.until(() => node.sent.length > 0);
     const [raw] = node.sent;
-    await until(() => own.own("eth_getTransactionByHash", keccak256(raw)));
+    await own.pooled(keccak256(raw));
     const other = privateKeyToAccount(await own.relayer());
     const { data } = parseTransaction(raw);
     const foreign = await sendAs(own, other, { nonce: 0, to: chain.asset, data });
@@ -171,7 +163,7 @@ async function confirmed() {
     const answer = buy(url, key).then((got) => ((answered = true), got));
     await node.until(() => node.sent.length > 0);
     const [raw] = node.sent;
-    await until(() => own.receipt(keccak256(raw)));
+    await own.mined(keccak256(raw));
     const looks = () => node.batches.filter((batch) => batch.includes("eth_getTransactionReceipt")).length;
     const before = looks();
     await node.until(() => looks() >= before + 3);
@@ -197,14 +189,14 @@ async function takenBack() {
     assert.deepEqual([await own.receipt(transaction), await balance()], [null, 1_000_000n]);
     const sent = node.sent.length;
     await node.until(() => node.sent.length > sent);
-    await until(() => own.receipt(transaction));
+    await own.mined(transaction);
     assert.deepEqual([distinct(node.sent).length, await balance()], [1, 1_000_000n - PRICE]);
     const again = await present(url, paid);
     assert.deepEqual([again.status, receiptOf(again).transaction], [200, transaction]);
   });
 }
 
-test("what waits for blocks", { concurrency: true, timeout: 55_000 }, async (t) => {
+describe("what waits for blocks", { concurrency: true, timeout: 55_000 }, () => {
   const parts = {
     "S-189 a transaction that no block takes is replaced under its nonce, and whichever is mined pays, once": replaced,
     "F-22 a replacement never offers more than the cap": capped,
@@ -214,7 +206,7 @@ test("what waits for blocks", { concurrency: true, timeout: 55_000 }, async (t) 
     "S-187 settled is as many blocks deep as the configuration says": confirmed,
     "F-20 a settlement that the chain takes back is sent again, to the byte": takenBack,
   };
-  await Promise.all(Object.entries(parts).map(([name, part]) => t.test(name, part)));
+  for (const [name, part] of Object.entries(parts)) test(name, part);
 });
 
 /** A gate whose entry also tells how a relayer is doing, as the endpoints of those who run a gate ask for it. */

@@ -55,6 +55,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
                 Err(answer) => return finish(&answer, trace),
             },
             Next::Execute(attempt) => work.execute(attempt).await,
+            Next::Claim => book::claim(&visit.env, &work.claim).await,
             Next::Deliver(headers, outcome) => {
                 let Some(origin) = &work.origin else {
                     return finish(&visit.gate.faulted(sale, Code::GateInternal), trace);

@@ -2,6 +2,7 @@
 //!
 //! A case is a test whose name begins with its number (`S-001`, `F-05`, `I1`), wherever in `tests` it stands. This runs
 //! the files that hold the cases asked for, gathers what `tests/attack/lib/witness.mjs` writes down of each, and tells it.
+//! What needs nobody but the core is a function of `tests/it` whose name begins with the number (`s071_…`, `s_071_…`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,14 +13,14 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::run::{collect, root, say, step_with, target_dir};
+use crate::run::{cargo, collect, root, say, step_with, target_dir};
 use crate::world::{self, Options};
 use crate::{build, tools};
 
 const HELP: &str = "\
 cargo xtask attack [ID…] [--target URL --pay KEY]
 
-  ID…           numbers of cases (S-001, F-05, I1); all of the gate's if nothing is said
+  ID…           numbers of cases (S-001, F-05, I1); all of the gate's and the core's if nothing is said
   --target URL  attack this priced URL, of whichever gate, with the cases that need nothing but HTTP
   --pay KEY     the key of a payer that holds what it costs, as 0x and 64 hex digits; or X402_PAY in the environment
 
@@ -29,6 +30,8 @@ Writes target/attack.json: id, title, result and the answers of each case. Any f
 const FOLDERS: [&str; 2] = ["tests/workerd", "tests/attack"];
 /// The file whose cases need nothing but a URL.
 const BLACKBOX: &str = "tests/attack/blackbox.test.mjs";
+/// The core's tests, on a command line of cargo's.
+const CORE: [&str; 6] = ["test", "--locked", "--package", "x402-core", "--test", "it"];
 
 /// What is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,13 +67,14 @@ pub fn run(words: &[&str]) -> Result<()> {
     }
     let plan = read(words)?;
     let found = files(&plan)?;
-    if found.is_empty() {
+    let of_core = if plan.target.is_none() { core_tests(&plan.ids)? } else { Vec::new() };
+    if found.is_empty() && of_core.is_empty() {
         bail!("no test is named by {}", plan.ids.join(", "));
     }
     tools::prepare()?;
     let witness = target_dir()?.join("attack.jsonl");
     fs::write(&witness, "").with_context(|| witness.display().to_string())?;
-    let world = if plan.target.is_none() {
+    let world = if plan.target.is_none() && !found.is_empty() {
         build::run(&[])?;
         Some(world::start(&Options::default()).context("the local world did not start")?)
     } else {
@@ -90,7 +94,16 @@ pub fn run(words: &[&str]) -> Result<()> {
         }
     }
     drop(world);
-    let cases = told(&fs::read_to_string(&witness)?, &plan.ids)?;
+    let mut all = fs::read_to_string(&witness)?;
+    if !of_core.is_empty() {
+        let (text, fine) = step_with("the core", || try_core(&of_core), |_| String::new())?;
+        if !fine {
+            say(&text);
+            failed.push("the core".to_owned());
+        }
+        all.push_str(&core_told(&text)?);
+    }
+    let cases = told(&all, &plan.ids)?;
     report(&cases, &plan)?;
     let bad = cases.iter().filter(|case| case.result != "passed").count();
     println!("{} cases, {bad} failed", cases.len());
@@ -135,7 +148,7 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
         let folder = root().join(folder);
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
-            if ![".test.mjs", ".slow.mjs"].iter().any(|end| path.to_string_lossy().ends_with(end)) {
+            if !path.to_string_lossy().ends_with(".test.mjs") {
                 continue;
             }
             let text = fs::read_to_string(&path)?;
@@ -148,6 +161,59 @@ fn files(plan: &Plan) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The core's tests of these numbers, or all that have one.
+fn core_tests(ids: &[String]) -> Result<Vec<String>> {
+    let mut command = cargo();
+    let (text, fine) = collect(command.args(CORE).args(["--", "--list", "--format", "terse"]), false)?;
+    if !fine {
+        bail!("the core's tests could not be built\n{text}");
+    }
+    let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+    let wanted = |name: &&str| numbers(name).0.iter().any(|id| ids.is_empty() || ids.contains(id));
+    Ok(names.filter(wanted).map(str::to_owned).collect())
+}
+
+fn try_core(names: &[String]) -> Result<(String, bool)> {
+    let mut command = cargo();
+    // Each under its whole name, and each told in a line of its own.
+    collect(command.args(CORE).args(["--", "--exact", "--format", "pretty"]).args(names), false)
+}
+
+/// The numbers that a test of the core's begins with, and the rest of its name as words: `gating::s007_f_05_no_spelling` is
+/// S-007 and F-05, "no spelling".
+fn numbers(name: &str) -> (Vec<String>, String) {
+    let mut ids = Vec::new();
+    let mut rest = name.rsplit("::").next().unwrap_or_default();
+    while let Some(letter) = ["s", "f", "i"].into_iter().find(|letter| rest.starts_with(letter)) {
+        let behind = rest.trim_start_matches(letter);
+        let behind = behind.strip_prefix('_').unwrap_or(behind);
+        let (digits, after) = behind.split_once('_').unwrap_or((behind, ""));
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            break;
+        }
+        let dash = if letter == "i" { "" } else { "-" };
+        ids.push([&letter.to_uppercase(), dash, digits].concat());
+        rest = after;
+    }
+    (ids, rest.replace('_', " "))
+}
+
+/// The lines of the test runner in the words of the witness.
+fn core_told(text: &str) -> Result<String> {
+    let mut out = String::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("test ")) {
+        let Some((name, result)) = line.split_once(" ... ") else { continue };
+        let result = if result.starts_with("ok") { "passed" } else { "failed" };
+        let (ids, title) = numbers(name);
+        for id in ids {
+            let case = Case { id, title: title.clone(), result: result.into(), answers: Vec::new(), error: None };
+            out.push_str(&serde_json::to_string(&case)?);
+            out.push('\n');
+        }
+    }
+    Ok(out)
 }
 
 fn command(plan: &Plan, file: &Path, witness: &Path) -> Result<Command> {
@@ -224,6 +290,21 @@ mod tests {
         for wrong in [&["S-"][..], &["--target"], &["X-1"], &["--loud"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_core_s_tests_have_their_numbers_in_their_names() -> Result<()> {
+        let (ids, title) = numbers("gating::s007_s008_no_spelling");
+        assert_eq!((ids, title.as_str()), (Vec::from(["S-007", "S-008"].map(String::from)), "no spelling"));
+        assert_eq!(numbers("a::b::s_071_f05_i2_x").0, ["S-071", "F-05", "I2"]);
+        for none in ["crypto::signatures_have_one_form", "fuzzed::is_s007", "i", "s_x", "f", ""] {
+            assert_eq!(numbers(none).0, [""; 0], "{none}");
+        }
+        let text = "\nrunning 2 tests\ntest a::s007_s008_x ... ok\ntest a::f05_y ... FAILED\n\ntest result: FAILED.";
+        let told = told(&core_told(text)?, &[])?;
+        let short: Vec<(&str, &str)> = told.iter().map(|case| (case.id.as_str(), case.result.as_str())).collect();
+        assert_eq!(short, [("F-05", "failed"), ("S-007", "passed"), ("S-008", "passed")]);
         Ok(())
     }
 

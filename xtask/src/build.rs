@@ -43,6 +43,17 @@ const PKG: Module = Module {
     level: &["-Oz", "-Oz", "--low-memory-unused", "--strip-target-features", names::PASS],
 };
 
+/// Kept apart from the payer's module: few need it, and it takes the memory that its files ask for.
+const KEYSTORE: Module = Module {
+    label: "the keystore",
+    package: "x402-keystore",
+    stem: "x402_keystore",
+    folder: "pkg/keystore/wasm",
+    profile: "pkg",
+    features: "",
+    level: &["-Oz", "--strip-target-features"],
+};
+
 const GATE: Module = Module {
     label: "the gate",
     package: "x402-gate",
@@ -87,9 +98,10 @@ pub fn all() -> Result<()> {
     gate()
 }
 
-/// `pkg/wasm/`: the module behind the npm package.
+/// `pkg/wasm/` and `pkg/keystore/wasm/`: the modules behind the npm package.
 pub fn pkg() -> Result<()> {
-    module(&PKG)
+    module(&PKG)?;
+    module(&KEYSTORE)
 }
 
 /// `worker/build/`: the module behind the gate.

@@ -1,26 +1,30 @@
-//! `cargo xtask simulate`: the ledger under random schedules, as many as one likes.
+//! `cargo xtask simulate`: the gate's ledger or the payer's book under random schedules, as many as one likes.
 //!
-//! The simulator lives with the core's tests (`tests/it/simulator`), which run a few thousand schedules each time. Here
-//! the same two tests run optimised, and are told by the environment how much to do; what they print behind a bar is
+//! The simulators live with the core's tests (`tests/it/simulator`, `tests/it/spending`), which run a few thousand schedules
+//! each time. Here the same tests run optimised, and are told by the environment how much to do; what they print behind a bar is
 //! the report.
 
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, collect, step, step_with};
 
-const SCHEDULES: &str = "schedules::i1_to_i6_hold_under_every_schedule";
-const MUTANTS: &str = "schedules::every_mutant_is_caught";
+/// Who is simulated, and the tests of its promises and of its mutants.
+const SUBJECTS: [(&str, &str, &str); 2] = [
+    ("gate", "schedules::i1_to_i6_hold_under_every_schedule", "schedules::every_mutant_is_caught"),
+    ("payer", "schedules::i9_holds_under_every_schedule", "schedules::every_mutant_of_the_book_is_caught"),
+];
 
 const HELP: &str = "\
-cargo xtask simulate gate [--schedules N] [--seed S] [--mutants]
+cargo xtask simulate gate|payer [--schedules N] [--seed S] [--mutants]
 
   --schedules N  how many schedules to run; 100000 if nothing is said
   --seed S       the seed of the first one; 0 if nothing is said. One schedule of the seed that a violation names shows it
-  --mutants      instead, how many schedules each ledger that is wrong on purpose survives";
+  --mutants      instead, how many schedules each ledger or book that is wrong on purpose survives";
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
+    test: [&'static str; 2],
     schedules: u64,
     seed: u64,
     mutants: bool,
@@ -42,7 +46,8 @@ pub fn run(words: &[&str]) -> Result<()> {
         let (text, fine) = collect(&mut test(&["--no-run"]), false)?;
         if fine { Ok(()) } else { bail!("{text}") }
     })?;
-    let name = if plan.mutants { MUTANTS } else { SCHEDULES };
+    let [schedules, mutants] = plan.test;
+    let name = if plan.mutants { mutants } else { schedules };
     let mut command = test(&["--", "--exact", name, "--nocapture"]);
     command.env("X402_SCHEDULES", plan.schedules.to_string()).env("X402_SEED", plan.seed.to_string());
     let about = if plan.mutants { "every mutant".into() } else { format!("{} schedules", plan.schedules) };
@@ -60,8 +65,13 @@ pub fn run(words: &[&str]) -> Result<()> {
 }
 
 fn read(words: &[&str]) -> Result<Plan> {
-    let ["gate", options @ ..] = words else { bail!("what is simulated is the gate\n\n{HELP}") };
-    let mut plan = Plan { schedules: 100_000, seed: 0, mutants: false };
+    let subject = |word: &&str| SUBJECTS.iter().find(|(name, ..)| name == word);
+    let (Some((_, schedules, mutants)), options) =
+        (words.first().and_then(subject), words.get(1..).unwrap_or_default())
+    else {
+        bail!("what is simulated is the gate or the payer\n\n{HELP}")
+    };
+    let mut plan = Plan { test: [schedules, mutants], schedules: 100_000, seed: 0, mutants: false };
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let mut number = || -> Result<u64> {
@@ -85,9 +95,11 @@ mod tests {
     #[test]
     fn the_words_become_a_plan() -> Result<()> {
         let told = read(&["gate", "--seed", "7", "--schedules", "1000000", "--mutants"])?;
-        assert_eq!(told, Plan { schedules: 1_000_000, seed: 7, mutants: true });
-        assert_eq!(read(&["gate"])?, Plan { schedules: 100_000, seed: 0, mutants: false });
-        for wrong in [&["payer"][..], &[], &["gate", "--schedules"], &["gate", "--seed", "x"], &["gate", "--loud"]] {
+        let gate = [SUBJECTS[0].1, SUBJECTS[0].2];
+        assert_eq!(told, Plan { test: gate, schedules: 1_000_000, seed: 7, mutants: true });
+        assert_eq!(read(&["gate"])?, Plan { test: gate, schedules: 100_000, seed: 0, mutants: false });
+        assert_eq!(read(&["payer"])?.test, [SUBJECTS[1].1, SUBJECTS[1].2]);
+        for wrong in [&["origin"][..], &[], &["gate", "--schedules"], &["gate", "--seed", "x"], &["gate", "--loud"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
         Ok(())

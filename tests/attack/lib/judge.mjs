@@ -29,7 +29,9 @@ export function judge(one, balance) {
   if (moved > 0n && one.end === "abandoned") fail("I2", "charged and abandoned");
   // I3: once.
   if (moved > 1n) fail("I3", `moved ${moved} times`);
-  if (one.transactions.size > (one.turnedAway ? 2 : 1)) fail("I3", `${one.transactions.size} transactions`);
+  // A transaction that replaces another takes its nonce: only one of the two can be mined.
+  const transactions = one.facilitator === "embedded" ? one.nonces.size : one.transactions.size;
+  if (transactions > (one.turnedAway ? 2 : 1)) fail("I3", `${transactions} transactions that could all be mined`);
   const attempts = one.executions.filter(({ end }) => end !== "failed").length;
   const allowed = method === "GET" ? (one.unkept ? 3 : 2) : 1;
   if (attempts > allowed) fail("I3", `${attempts} executions of a ${method}`);

@@ -1,6 +1,6 @@
 // Plays the rows: gates of their own for each kind of case, many cases at once, a client that presents one payment until
 // it is answered for good.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
@@ -20,11 +20,16 @@ const ROUTES = ["after", "before", "optimistic"].flatMap((policy) =>
     settle: policy === "optimistic" ? { optimistic: "$1" } : policy,
   })));
 
-/** Gates that settle themselves send one transaction after another; several have several accounts. */
+/** Gates that settle themselves send one transaction after another; several have several accounts. One is in a hurry. */
 const EMBEDDED = 4;
+const EAGER = "embedded 0";
 /** How many cases one gate is given at once, and how long one may take, in seconds. */
 const AT_ONCE = { embedded: 32, remote: 240, alone: 96 };
 const PATIENCE = Number(process.env.X402_PATIENCE ?? 240);
+/** How long a case may take to the step that it is killed at, and all of them together, in seconds. */
+const REACH = 60;
+const BATTERY = 540;
+let over;
 
 /**
  * The client is a Worker in the gate's own runtime, which notices at once that it leaves; other requests pass through it.
@@ -44,13 +49,26 @@ const CLIENT = `export default { async fetch(request, env) {
   return new Response(await answer.then(() => "answered", () => "gone"));
 } }`;
 
-/** A gate of the battery, which can be started again on what it has kept. */
-async function gateOf(facilitator, stage, { client = false, storage } = {}) {
+/** The gate's entry for a runtime that gives nothing any time after its client has left. */
+async function cutEntry({ path }) {
+  const source = await readFile(path, "utf8");
+  const cut = source.replaceAll(/\b(?:context|ctx)\.waitUntil\(/g, "void (");
+  if (cut === source || cut.includes("waitUntil")) throw new Error("the gate does not ask for time as it did");
+  return { name: "index.mjs", type: "esModule", text: cut };
+}
+
+/**
+ * A gate of the battery, which can be started again on what it has kept. `eager` ones replace what is not mined at once;
+ * `cut` ones get no time for what nobody waits for.
+ */
+async function gateOf(facilitator, stage, { client = false, storage, eager, cut }) {
   const others = remote(stage.facilitator);
-  const network = { embedded, remote: { ...others, rpc: ["secret:RPC_URL"] }, alone: others }[facilitator];
+  const own = eager ? { ...embedded, bumpAfter: 4 } : embedded;
+  const network = { embedded: own, remote: { ...others, rpc: ["secret:RPC_URL"] }, alone: others }[facilitator];
   const relayer = await freshRelayer();
   const vars = { RPC_URL: stage.node.url, RELAYER_KEY: relayer };
   const service = gateService(config(stage.origin, network, ROUTES), vars);
+  if (cut) service.modules[0] = await cutEntry(service.modules[0]);
   const visitor = { name: "client", modules: [{ name: "client.mjs", type: "esModule", text: CLIENT }], services: { GATE: "gate" } };
   const start = () => startWorkerd(client ? [visitor, service] : [service], { storage });
   const gate = { stage, running: await start() };
@@ -102,7 +120,7 @@ function mature() {
 
 /** Presents the same payment until it is answered for good. */
 async function insist(one, gate) {
-  const deadline = Date.now() + PATIENCE * 1000;
+  const deadline = Math.min(Date.now() + PATIENCE * 1000, over);
   while (Date.now() < deadline) {
     const response = await ask(one, gate).catch(() => undefined);
     if (!response) continue;
@@ -167,7 +185,8 @@ async function playKilled(cases, gate) {
     while (!one.isReached && !one.answers.some(({ content }) => content)) await ask(one, gate).then(read).then((answer) => one.answers.push(answer), () => {});
   };
   const cut = cases.map(approach);
-  await Promise.all(cases.map((one) => one.reached.promise));
+  await Promise.race([Promise.all(cases.map((one) => one.reached.promise)), late(REACH)]);
+  for (const one of cases) if (!one.isReached) one.broke = "its step was never reached";
   const { turns } = cases[0];
   if (turns !== undefined) {
     for (const one of cases) one.released.resolve();
@@ -184,12 +203,13 @@ async function playKilled(cases, gate) {
 
 /** Plays all rows and judges nothing. */
 export async function playAll(rows, tell) {
+  over = Date.now() + BATTERY * 1000;
   const keys = await payers(rows.length);
   const cases = rows.map((row, number) => new Case(row, number + 1, keys[number]));
   const groups = new Map();
   const embeddedTurn = { next: 0 };
   for (const one of cases) {
-    const shared = one.facilitator === "embedded" ? `embedded ${(embeddedTurn.next = (embeddedTurn.next + 1) % EMBEDDED)}` : one.facilitator;
+    const shared = one.apart ? `${one.facilitator}, ${one.apart}` : one.facilitator === "embedded" ? `embedded ${(embeddedTurn.next = (embeddedTurn.next + 1) % EMBEDDED)}` : one.facilitator;
     const name = one.kill ? `${one.facilitator} killed at ${one.kill}` : one.alone ? `plans, ${one.policy}` : one.leaves ? `${shared}, client` : shared;
     groups.set(name, [...(groups.get(name) ?? []), one]);
   }
@@ -198,7 +218,7 @@ export async function playAll(rows, tell) {
     const stage = await startStage();
     for (const one of members) stage.add(one);
     stage.waits = stage.trap;
-    const [{ facilitator, kill, alone, leaves }] = members;
+    const [{ facilitator, kill, alone, leaves, apart }] = members;
     const storage = kill ? await mkdtemp(join(tmpdir(), "objects-")) : undefined;
     if (leaves) {
       // Who leaves asks here when it is time.
@@ -207,7 +227,7 @@ export async function playAll(rows, tell) {
         response.end();
       };
     }
-    const gate = await gateOf(facilitator, stage, { client: leaves, storage });
+    const gate = await gateOf(facilitator, stage, { client: leaves, storage, eager: name === EAGER, cut: apart === "cut" });
     try {
       if (kill) await playKilled(members, gate);
       else if (alone) await pool(members, 1, (one) => (stage.plans.push(...one.plans), play(one, gate)));

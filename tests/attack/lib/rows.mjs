@@ -6,9 +6,8 @@
 //   abandoned  502: nothing moved and nothing will
 //   refused    402: nothing moved and nothing will
 //   unpaid     served in advance, as the policy allows, and nothing moved
-import { receiptOf } from "../../support/chain.mjs";
-import { chain } from "../../workerd/lib/gate.mjs";
 import { afterwards, LIES_AFTER, LIES_BEFORE, ORIGIN, WIRE } from "./faults.mjs";
+import { mined } from "./stage.mjs";
 
 const POLICIES = ["after", "before", "optimistic"];
 const METHODS = ["GET", "POST"];
@@ -88,7 +87,11 @@ function* ofRemoteSettlement() {
 }
 
 const rpcError = (message) => () => [{ jsonrpc: "2.0", id: 0, error: { code: -32000, message } }];
-const nothing = (_response, _right, _one, calls) => calls.map((_, id) => ({ jsonrpc: "2.0", id, result: null }));
+/** What is right, but for receipts, which nobody has yet. */
+const nothing = async (_response, right, _one, calls) => {
+  const receipts = new Set(calls.filter(({ method }) => method === "eth_getTransactionReceipt").map(({ id }) => id));
+  return (await right()).map((reply) => (receipts.has(reply.id) ? { ...reply, result: null } : reply));
+};
 
 function* ofEmbeddedSettlement() {
   for (const [name, act] of Object.entries(WIRE)) {
@@ -98,14 +101,15 @@ function* ofEmbeddedSettlement() {
     yield* spread(["embedded"], () => ({ step: "send", fault: `${name}, after it acted`, ids: ["F-16"], plan: { send: afterwards(act) }, ends: ["paid"] }));
     yield* spread(["embedded"], () => ({ step: "receipt", fault: name, ids: ["F-18"], plan: { receipt: act }, ends: ["paid"] }));
   }
-  // Whatever a node says of a transaction that is mined, the transaction counts and no second one is made.
+  // Whatever a node says of a transaction that is mined, the transaction counts and no second one is made. For it to be
+  // mined none before it may be missing: these have an account of their own.
   for (const message of ["already known", "nonce too low", "replacement transaction underpriced"]) {
     const act = async (_response, right, one) => {
       await right();
-      await receiptOf(chain.rpc, [...one.transactions].at(-1));
+      await mined([...one.transactions].at(-1));
       return rpcError(message)();
     };
-    yield* spread(["embedded"], () => ({ step: "send", fault: `"${message}", after it acted`, ids: ["F-17"], plan: { send: act }, ends: ["paid"] }));
+    yield* spread(["embedded"], () => ({ step: "send", fault: `"${message}", after it acted`, ids: ["F-17"], apart: "orderly", plan: { send: act }, ends: ["paid"] }));
   }
   yield* spread(["embedded"], () => ({ step: "send", fault: '"txpool is full"', ids: ["F-15"], turnedAway: true, plan: { send: rpcError("txpool is full") }, ends: ["paid"] }));
   // Longer than a request waits: it is pending, and the alarm finds it.
@@ -163,7 +167,10 @@ const actsAndHolds = async (_response, right, one) => {
   return said;
 };
 
-/** The client leaves at a step; what was begun comes to its end, and the retry gets the answer. */
+/**
+ * The client leaves at a step; what was begun comes to its end, and the retry gets the answer. Where the runtime cuts
+ * everything that the client left behind, leases and alarms bring it to an end.
+ */
 function* ofClients() {
   const leaves = { verify: { verify: holds(true) }, origin: { origin: holds(true) } };
   const remote = { ...leaves, "settle, before it acts": { settle: holds(true) }, "settle, after it acted": { settle: actsAndHolds } };
@@ -175,6 +182,11 @@ function* ofClients() {
         const served = policy === "optimistic" && !["verify", "origin"].includes(step);
         return { step, fault: "the client leaves", ids: ["F-31"], leaves: !served, plan, ends: ["paid"] };
       });
+      yield* spread([facilitator], (_, policy, method) => {
+        const served = policy === "optimistic" && !["verify", "origin"].includes(step);
+        const ends = step === "origin" ? unanswered(policy, method) : ["paid"];
+        return { step, fault: "the client leaves and all is cut", ids: ["F-41"], leaves: !served, apart: "cut", plan, expires: 290, ends };
+      });
     }
   }
 }
@@ -182,9 +194,8 @@ function* ofClients() {
 /** The process is killed at a step and started again on the same storage. `own` cases need a process of their own. */
 function* ofKills() {
   const fault = "the process is killed";
-  const first = (policy, method) => (method === "POST" && policy !== "before" ? ["abandoned", "paid"] : ["paid"]);
-  yield* spread(["remote", "alone", "embedded"], (_, policy, method) => ({
-    step: "verify", fault, ids: ["F-39"], kill: "step", plan: { verify: holds(false) }, expires: 290, ends: first(policy, method),
+  yield* spread(["remote", "alone", "embedded"], () => ({
+    step: "verify", fault, ids: ["F-39"], kill: "step", plan: { verify: holds(false) }, expires: 290, ends: ["paid"],
   }));
   yield* spread(["remote", "alone", "embedded"], (_, policy, method) => ({
     step: "origin", fault, ids: ["F-39"], kill: "step", plan: { origin: holds(false) }, expires: 290, ends: unanswered(policy, method),

@@ -1,9 +1,9 @@
 // The stage of the battery: an origin, a facilitator and a node that know which case each message belongs to, keep count
 // of it, and do at each step what the case has in store for it. What the facilitator settles it settles on the real chain.
-import { encodeFunctionData, keccak256, parseAbi } from "viem";
+import { encodeFunctionData, keccak256, parseAbi, parseTransaction } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { rpc, transact } from "../../support/chain.mjs";
+import { receiptOf, rpc, transact } from "../../support/chain.mjs";
 import { chain, freshKey } from "../../workerd/lib/gate.mjs";
 import { startFacilitator, startNode, startOrigin } from "../../workerd/lib/servers.mjs";
 
@@ -31,11 +31,29 @@ export async function payers(count) {
   return keys;
 }
 
-/** Moves what an authorization says, as a facilitator does; the transaction's hash. */
-async function move({ authorization: of, signature }) {
+/** Waits for a transaction to be mined, however long that takes. */
+export const mined = (hash) => receiptOf(chain.rpc, hash, Infinity);
+
+/** The account that the facilitator of the stage sends from; it is the node's own. */
+const sender = rpc(chain.rpc, "eth_accounts").then(([first]) => first);
+let turn = Promise.resolve();
+
+/**
+ * Moves what an authorization says, as a facilitator does, and answers the transaction's hash when it is mined. `sent` hears
+ * it at once: what is on chain is the case's, whatever becomes of the wait.
+ */
+async function move({ authorization: of, signature }, sent) {
   const args = [of.from, of.to, BigInt(of.value), BigInt(of.validAfter), BigInt(of.validBefore), of.nonce, signature];
   const data = encodeFunctionData({ abi: TOKEN, functionName: "transferWithAuthorization", args });
-  return (await transact(chain.rpc, { to: chain.asset, data })).transactionHash;
+  const from = await sender;
+  // One after another: two that are sent at once may be given one account nonce.
+  const sending = turn.then(() => rpc(chain.rpc, "eth_sendTransaction", [{ from, to: chain.asset, data }]));
+  turn = sending.catch(() => {});
+  const hash = await sending;
+  sent(hash);
+  const { status } = await mined(hash);
+  if (status !== "0x1") throw new Error(`transaction ${hash} reverted`);
+  return hash;
 }
 
 /** A promise with its end in hand. */
@@ -53,8 +71,12 @@ export class Case {
     this.plan = { ...row.plan };
     /** Executions at the origin: how each ended. */
     this.executions = [];
-    /** Transactions that carry the authorization, and settlements that were asked of the facilitator. */
+    /**
+     * Transactions that carry the authorization, the nonces of a relayer's account that they took (of those with one nonce
+     * at most one is mined), and settlements that were asked of the facilitator.
+     */
     this.transactions = new Set();
+    this.nonces = new Set();
     this.settles = 0;
     /** What the client was answered, in turn. */
     this.answers = [];
@@ -105,8 +127,8 @@ export async function startStage() {
   };
 
   const settled = async (one, body) => {
-    one.transaction ??= move(body.paymentPayload.payload);
-    one.transactions.add(await one.transaction);
+    one.transaction ??= move(body.paymentPayload.payload, (hash) => one.transactions.add(hash));
+    await one.transaction;
     one.moved.resolve();
     return one.transaction;
   };
@@ -144,13 +166,17 @@ export async function startStage() {
   function recognise(calls) {
     const methods = new Set(calls.map(({ method }) => method));
     const text = JSON.stringify(calls).toLowerCase();
-    if (methods.has("eth_getTransactionReceipt")) return { step: "receipt", one: calls.length === 1 ? byHash.get(calls[0].params[0]) : undefined };
-    const found = [...text.matchAll(/0{24}([0-9a-f]{40})/g)].map(([, address]) => byPayer.get(address)).find(Boolean) ?? sender(text);
+    if (methods.has("eth_getTransactionReceipt")) {
+      const asked = calls.filter(({ method }) => method === "eth_getTransactionReceipt").map(({ params }) => byHash.get(params[0]));
+      return { step: "receipt", one: new Set(asked).size === 1 ? asked[0] : undefined };
+    }
+    const found = [...text.matchAll(/0{24}([0-9a-f]{40})/g)].map(([, address]) => byPayer.get(address)).find(Boolean) ?? payerIn(text);
     if (methods.has("eth_sendRawTransaction")) {
       for (const { params } of calls) {
-        const one = sender(params[0].toLowerCase());
+        const one = payerIn(params[0].toLowerCase());
         const hash = keccak256(params[0]);
         one.transactions.add(hash);
+        one.nonces.add(parseTransaction(params[0]).nonce ?? 0);
         byHash.set(hash, one);
       }
       return { step: "send", one: found };
@@ -160,7 +186,7 @@ export async function startStage() {
     return found ? { step: "verify", one: found } : { step: "plan" };
   }
 
-  function sender(text) {
+  function payerIn(text) {
     for (const [payer, one] of byPayer) if (text.includes(payer)) return one;
     return undefined;
   }

@@ -5,7 +5,7 @@ mod optimistic;
 mod promises;
 
 use x402_core::error::Code;
-use x402_core::ledger::alarm::{Chore, KEEP, due};
+use x402_core::ledger::alarm::{Chore, KEEP, KEEP_REFUSED, due};
 use x402_core::ledger::event::{Event, Policy, RequestHash};
 use x402_core::ledger::log::{replay, states};
 use x402_core::ledger::outcome::Outcome;
@@ -50,12 +50,18 @@ impl Book {
         book
     }
 
-    /// A book with a payment that has settled in advance and is being executed under number 1.
+    /// A book with a payment that has settled in advance and is being executed, under number 1 where that may be repeated and
+    /// under number 2 where the work was claimed anew.
     pub(super) fn paid_before(repeatable: bool) -> (Self, Sale) {
         let (mut book, sale) = (Self::default(), Sale { policy: Policy::Before, repeatable, ..SALE });
         assert_eq!(book.at(0, &sale.claim()), Outcome::Verify(1));
         assert_eq!(book.at(1, &VERIFIED), Outcome::Settle(1));
-        assert_eq!(book.at(2, &settled()), Outcome::Execute(1));
+        if repeatable {
+            assert_eq!(book.at(2, &settled()), Outcome::Execute(1));
+        } else {
+            assert_eq!(book.at(2, &settled()), Outcome::Again);
+            assert_eq!(book.at(2, &sale.claim()), Outcome::Execute(2));
+        }
         (book, sale)
     }
 }

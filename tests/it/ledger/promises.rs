@@ -195,19 +195,19 @@ fn a_proof_counts_after_a_wrong_word_and_not_without_a_try() {
 #[test]
 fn paid_in_advance_an_answer_is_owed_until_it_is_given() {
     let (mut book, sale) = Book::paid_before(false);
-    assert_eq!(book.at(3, &refused_by_origin(1)), Outcome::Owed(proof()));
+    assert_eq!(book.at(3, &refused_by_origin(2)), Outcome::Owed(proof()));
     assert_eq!(book.state(), State::Owed);
-    assert_eq!(book.at(700, &sale.claim()), Outcome::Execute(2));
-    assert_eq!(book.at(701, &Event::OriginFailed { attempt: 2, asked: false }), Outcome::Owed(proof()));
-    assert_eq!(book.at(702, &sale.claim()), Outcome::Execute(3));
-    assert_eq!(book.at(703, &answered(3)), Outcome::Deliver(Some(proof())));
+    assert_eq!(book.at(700, &sale.claim()), Outcome::Execute(3));
+    assert_eq!(book.at(701, &Event::OriginFailed { attempt: 3, asked: false }), Outcome::Owed(proof()));
+    assert_eq!(book.at(702, &sale.claim()), Outcome::Execute(4));
+    assert_eq!(book.at(703, &answered(4)), Outcome::Deliver(Some(proof())));
     assert_eq!(book.at(704, &sale.claim()), Outcome::Replay(Some(proof())));
     let told = states(&book.record().log);
-    assert_eq!(told.iter().filter(|state| **state == State::Owed).count(), 5);
+    assert_eq!(told.iter().filter(|state| **state == State::Owed).count(), 6);
 
     // What may have been done is not done again: only the receipt is left.
     let (mut book, sale) = Book::paid_before(false);
-    assert_eq!(book.at(3, &Event::OriginFailed { attempt: 1, asked: true }), Outcome::ReceiptOnly(proof()));
+    assert_eq!(book.at(3, &Event::OriginFailed { attempt: 2, asked: true }), Outcome::ReceiptOnly(proof()));
     assert_eq!(book.at(4, &sale.claim()), Outcome::ReceiptOnly(proof()));
     // The origin fails for ever: it is not asked for ever.
     let (mut book, sale) = Book::paid_before(true);
@@ -226,7 +226,8 @@ fn a_settlement_in_advance_that_was_given_up_waiting_for_is_served_on_retry() {
     assert_eq!(book.at(50, &VERIFIED), Outcome::Settle(1));
     assert_eq!(book.at(100, &sale.claim()), Outcome::Pending(String::new()));
     let mut patient = Book(book.0.clone());
-    assert_eq!(patient.at(110, &settled()), Outcome::Execute(1));
+    assert_eq!(patient.at(110, &settled()), Outcome::Again);
+    assert_eq!((patient.state(), patient.at(110, &sale.claim())), (State::Owed, Outcome::Execute(2)));
     assert_eq!(book.at(101, &unknown(1)), Outcome::Pending("0xabc".into()));
     assert_eq!(book.record().delivery, Delivery::Idle, "nobody waits any more");
     assert_eq!(
@@ -267,10 +268,28 @@ fn an_answer_that_is_not_kept_is_fetched_again_a_few_times_where_that_is_safe() 
 #[test]
 fn a_payment_is_not_presented_for_ever() {
     let mut book = Book::default();
-    for attempt in 1..=ATTEMPTS {
+    for attempt in 1..ATTEMPTS {
         assert_eq!(book.at(1, &SALE.claim()), Outcome::Verify(attempt));
         book.at(2, &Event::Refused { attempt, reason: "invalid_exact_evm_insufficient_balance".into() });
     }
     assert_eq!(book.at(3, &SALE.claim()), spent(Code::LedgerAttempts));
     assert_eq!(book.at(4, &settled()), Outcome::Stale);
+}
+
+#[test]
+fn i2_what_settled_in_advance_is_not_lost_with_the_one_who_waited_for_it() {
+    let sale = Sale { policy: Policy::Before, ..SALE };
+    for refusals in [0, ATTEMPTS - 2] {
+        let mut book = Book::default();
+        for attempt in 1..=refusals {
+            book.at(0, &sale.claim());
+            book.at(0, &Event::Refused { attempt, reason: "invalid_exact_evm_insufficient_balance".into() });
+        }
+        let attempt = refusals + 1;
+        assert_eq!(book.at(0, &sale.claim()), Outcome::Verify(attempt));
+        book.at(1, &Event::Verified { attempt, present: true });
+        // Whoever waited is gone, and hears nothing of it.
+        assert_eq!(book.at(30, &settled()), Outcome::Again);
+        assert_eq!(book.at(500, &sale.claim()), Outcome::Execute(attempt + 1));
+    }
 }

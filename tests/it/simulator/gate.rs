@@ -167,6 +167,7 @@ impl World {
             Outcome::Verify(attempt) => Step::Verify { attempt: *attempt, straight: false },
             Outcome::VerifyThenExecute(attempt) => Step::Verify { attempt: *attempt, straight: true },
             Outcome::Execute(attempt) => Step::Ask(*attempt),
+            Outcome::Again => Step::Claim,
             Outcome::Settle(_) => Step::Wait,
             Outcome::Deliver(_) => {
                 if worker.content.is_some() {

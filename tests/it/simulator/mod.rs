@@ -112,21 +112,31 @@ pub(crate) fn trace(seed: u64, mutant: Mutant) -> Vec<String> {
 
 /// What many schedules came to.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct Report<T = Tally> {
     /// How many broke a promise.
     pub(crate) violations: u64,
     /// The first that did, by its seed.
     pub(crate) first: Option<(u64, Violation)>,
     /// What the others came to see.
-    pub(crate) tally: Tally,
+    pub(crate) tally: T,
 }
 
 /// Runs schedules on every core.
 pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant) -> Report {
+    spread(seed, schedules, |seed| run(seed, mutant), Tally::add)
+}
+
+/// Runs what comes from a seed on every core.
+pub(crate) fn spread<T: Default + Send>(
+    seed: u64,
+    schedules: u64,
+    run: impl Fn(u64) -> Checked<T> + Sync,
+    add: fn(&mut T, &T),
+) -> Report<T> {
     const BATCH: u64 = 500;
     let next = AtomicU64::new(0);
     let work = || {
-        let mut report = Report::default();
+        let mut report = Report { violations: 0, first: None, tally: T::default() };
         loop {
             let from = next.fetch_add(BATCH, Ordering::Relaxed);
             if from >= schedules {
@@ -134,8 +144,8 @@ pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant) -> Report {
             }
             for at in from..(from + BATCH).min(schedules) {
                 let seed = seed.wrapping_add(at);
-                match run(seed, mutant) {
-                    Ok(tally) => report.tally.add(&tally),
+                match run(seed) {
+                    Ok(tally) => add(&mut report.tally, &tally),
                     Err(violation) => {
                         report.violations += 1;
                         report.first.get_or_insert((seed, violation));
@@ -145,12 +155,12 @@ pub(crate) fn many(seed: u64, schedules: u64, mutant: Mutant) -> Report {
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let reports: Vec<Report> = thread::scope(|scope| {
+    let reports: Vec<Report<T>> = thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().expect("a schedule does not panic")).collect()
     });
-    let mut tally = Tally::default();
-    reports.iter().for_each(|report| tally.add(&report.tally));
+    let mut tally = T::default();
+    reports.iter().for_each(|report| add(&mut tally, &report.tally));
     let violations = reports.iter().map(|report| report.violations).sum();
     let first = reports.into_iter().filter_map(|report| report.first).min_by_key(|(at, _)| at.wrapping_sub(seed));
     Report { violations, first, tally }

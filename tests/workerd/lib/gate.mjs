@@ -7,7 +7,7 @@ import { fund, mint } from "../../support/chain.mjs";
 import { world } from "../../support/world.mjs";
 import { freshKey } from "./raw.mjs";
 
-export { freshKey, raw, target } from "./raw.mjs";
+export { freshKey, raw, target, until } from "./raw.mjs";
 
 export const chain = world();
 export const TOKEN = "a-token-for-the-facilitator-api";

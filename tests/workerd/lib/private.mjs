@@ -7,7 +7,7 @@ import { privateKeyToAccount } from "viem/accounts";
 
 import { stopper } from "../../interop/lib/process.mjs";
 import { fund, mint, rpc } from "../../support/chain.mjs";
-import { chain, freshKey } from "./gate.mjs";
+import { chain, freshKey, until } from "./gate.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -23,7 +23,8 @@ function binary() {
 /**
  * Starts a chain like the world's, with the same contracts and nothing else on it.
  * @returns {Promise<object>} its `rpc`, `stop()`, a `payer()` with a dollar, a funded `relayer()`, and short ways to what
- *   a node's owner may do: `automine(on)`, `mine(blocks)`, `drop(hash)`, `receipt(hash)`
+ *   a node's owner may do: `automine(on)`, `mine(blocks)`, `drop(hash)`, `receipt(hash)`; `pooled(hash)` and `mined(hash)` end
+ *   when a transaction waits for a block, or is in one
  */
 export async function startPrivate() {
   const child = spawn(binary(), ["--chain-id", "84532", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -57,5 +58,7 @@ export async function startPrivate() {
     mine: (blocks = 1) => own("anvil_mine", `0x${blocks.toString(16)}`),
     drop: (hash) => own("anvil_dropTransaction", hash),
     receipt: (hash) => own("eth_getTransactionReceipt", hash),
+    pooled: (hash) => until(() => own("eth_getTransactionByHash", hash)),
+    mined: (hash) => until(() => own("eth_getTransactionReceipt", hash)),
   };
 }

@@ -1,4 +1,4 @@
-// What needs no gate of its own: requests by hand, and keys.
+// What needs no gate of its own: requests by hand, keys, and looking until something is so.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -6,6 +6,15 @@ import { connect as connectSecurely } from "node:tls";
 
 /** A key nobody else has. */
 export const freshKey = () => `0x${randomBytes(32).toString("hex")}`;
+
+/** Looks until a condition finds something, and answers that; the suite's own limit ends what never comes. */
+export async function until(condition) {
+  for (;;) {
+    const found = await condition();
+    if (found) return found;
+    await new Promise(setImmediate);
+  }
+}
 
 /**
  * Sends bytes as they are and reads one response: a target that `fetch` would tidy, a header it would refuse.

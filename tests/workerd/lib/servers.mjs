@@ -7,6 +7,8 @@ import { text } from "node:stream/consumers";
 /** Starts a server; it ends with `stop()`, whatever its clients still wait for. */
 async function listen(handler) {
   const server = createServer(handler);
+  // An idle connection that is closed just when it is used again would be a fault that nobody had in mind.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const stop = async () => {
@@ -50,7 +52,8 @@ export const content = {
 
 /**
  * A facilitator. `say` maps a path to a function of the request's body that gives the answer's JSON or a promise of it, or to
- * `(body, request, response) => undefined`, which answers by itself or not at all. `asked` are its requests.
+ * `(body, request, response) => undefined`, which answers by itself or not at all. `asked` are its requests, `count` those of
+ * a path, and `settlements` how often one payment was sent to be settled: others may be looked for at the same time.
  */
 export async function startFacilitator() {
   const facilitator = { asked: [], say: { ...content } };
@@ -63,7 +66,9 @@ export async function startFacilitator() {
     response.end(JSON.stringify(said));
   });
   const count = (path) => facilitator.asked.filter((one) => one.path === path).length;
-  return Object.assign(facilitator, { url, stop, count });
+  const isOf = ({ payload }) => ({ path, body }) => path === "/settle" && body.paymentPayload.payload.signature === payload.signature;
+  const settlements = (payment) => facilitator.asked.filter(isOf(payment)).length;
+  return Object.assign(facilitator, { url, stop, count, settlements });
 }
 
 /**

@@ -1,0 +1,103 @@
+// `x402-wasm fetch`: curl's words, and a payment where one is asked for and allowed.
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+import { createPayer } from "x402-wasm";
+
+import { withKey } from "./keys.js";
+import { help as limits, options, payerOptions } from "./limits.js";
+import { agree, input, plain, somebody, tell, Usage, words } from "./terminal.js";
+
+export const help = `x402-wasm fetch URL
+
+  -X, --request METHOD   the method (default GET, or POST with -d)
+  -H, --header LINE      a header, such as 'accept: text/csv'; as often as you like
+  -d, --data DATA        the body; @FILE for a file's, @- for standard input
+  -o, --output FILE      where the answer goes (default standard output)
+  -i, --include          the answer's status and headers before it
+  -s, --silent           no word about the payment
+      --json             the receipt as JSON, on standard error
+  -y, --yes              no question before a payment
+      --timeout SECONDS  the longest that all of it may take
+
+${limits}
+Where somebody sits at the terminal, the price is shown and agreed to before anything is signed.
+`;
+
+const own = {
+  request: { type: "string", short: "X" },
+  header: { type: "string", short: "H", multiple: true },
+  data: { type: "string", short: "d" },
+  output: { type: "string", short: "o" },
+  include: { type: "boolean", short: "i" },
+  silent: { type: "boolean", short: "s" },
+  json: { type: "boolean" },
+  yes: { type: "boolean", short: "y" },
+  timeout: { type: "string" },
+};
+
+async function body(data) {
+  if (data === undefined) return undefined;
+  if (data === "@-") return input();
+  return data.startsWith("@") ? readFile(data.slice(1)) : data;
+}
+
+function headers(lines = []) {
+  return lines.map((line) => {
+    const at = line.indexOf(":");
+    if (at < 1) throw new Usage(`a header looks like 'name: value', not ${plain(line)}`);
+    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+  });
+}
+
+/** What was asked, as `fetch` takes it. */
+async function request(values) {
+  const content = await body(values.data);
+  const init = { method: values.request ?? (content === undefined ? "GET" : "POST"), headers: headers(values.header), body: content };
+  if (values.timeout !== undefined) {
+    const seconds = Number(values.timeout);
+    if (!(seconds > 0)) throw new Usage(`--timeout takes seconds, not ${values.timeout}`);
+    init.signal = AbortSignal.timeout(seconds * 1000);
+  }
+  return init;
+}
+
+export async function run(args) {
+  const { values, positionals: [url, ...more] } = words(args, { ...own, ...options }, help);
+  if (!url || more.length > 0) throw new Usage(url ? `one URL at a time, not ${more[0]} too` : "say a URL", help);
+  if (!URL.canParse(url)) throw new Usage(`${plain(url)} is no URL`);
+  const init = await request(values);
+  const ask = somebody() && !values.yes && values.data !== "@-";
+  const shared = payerOptions(values);
+  if (ask) shared.policy.approve = (quote) => agree(`${plain(quote.sentence)}?`);
+  const { response, receipt } = await withKey(values.wallet, async (privateKey) => {
+    const payer = await createPayer({ ...shared, wallet: { privateKey } });
+    const response = await payer.fetch(url, init);
+    return { response, receipt: payer.receipt(response) };
+  });
+  if (receipt && values.json) tell(JSON.stringify(receipt));
+  else if (receipt && !values.silent) tell(said(receipt));
+  await give(response, values);
+  return response.status >= 400 ? 22 : 0;
+}
+
+/** What was paid, in a line. */
+function said({ success, consistent, tokens, symbol, payTo, network, transaction, errorReason }) {
+  const sum = `${tokens} ${symbol} on ${network} to ${payTo}`;
+  if (success && consistent) return `Paid ${sum}${transaction ? `, transaction ${transaction}` : ""}`;
+  if (success) return `The server says that ${sum} was paid, but not as it was signed: look at the chain`;
+  return `Signed for ${sum}, and the server says that it did not settle: ${plain(errorReason ?? "no reason")}`;
+}
+
+async function give(response, { include, output }) {
+  const to = output ? createWriteStream(output) : process.stdout;
+  if (include) {
+    const lines = [...response.headers].map(([name, value]) => `${name}: ${value}\n`);
+    if (!to.write(`${response.status} ${response.statusText}\n${lines.join("")}\n`)) await once(to, "drain");
+  }
+  if (response.body) await pipeline(Readable.fromWeb(response.body), to, { end: to !== process.stdout });
+  else if (to !== process.stdout) to.end();
+}

@@ -1,0 +1,163 @@
+// A store in a file, for processes of one machine. A lock file says whose turn it is; the book is written beside, synced and
+// renamed over the old one, so that a crash leaves one or the other, whole. The log is a file of lines next to it; the last
+// lines are in the book's file too until the next update, which adds them where a crash has kept them away.
+import { randomUUID } from "node:crypto";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
+const LOOK = 15;
+const STALE = 30_000;
+
+const missing = (error) => {
+  if (error.code !== "ENOENT") throw error;
+};
+
+async function write(path, text, flags) {
+  const file = await open(path, flags, 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The locks that this process holds: a process of the same number may have left one behind. */
+const held = new Set();
+
+/** Whether the owner of a lock has ended. */
+async function abandoned(path, name) {
+  const [host, pid] = name.split(" ");
+  if (host === hostname() && Number(pid) > 0) {
+    if (Number(pid) === process.pid) return !held.has(name);
+    try {
+      process.kill(Number(pid), 0);
+      return false;
+    } catch (error) {
+      return error.code === "ESRCH";
+    }
+  }
+  return old(path);
+}
+
+async function old(path) {
+  const { mtimeMs } = (await stat(path).catch(missing)) ?? { mtimeMs: 0 };
+  return Date.now() - mtimeMs > STALE;
+}
+
+/** @param {string} path the book's file; the log is `path.ndjson`, the lock `path.lock` */
+export function fileStore(path) {
+  const [log, lock, fresh] = [`${path}.ndjson`, `${path}.lock`, `${path}.new`];
+  let turn = Promise.resolve();
+
+  const owner = async () => readFile(lock, "utf8").catch(missing);
+
+  /** Removes the lock of an owner that has ended. Names are used once, and one process at a time removes one. */
+  async function remove(name) {
+    const heir = `${lock}.${name.split(" ").at(-1)}`;
+    try {
+      await write(heir, "", "wx");
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+      if (await old(heir)) await rm(heir, { force: true });
+      return;
+    }
+    if ((await owner()) === name) await rm(lock, { force: true });
+    await rm(heir, { force: true });
+  }
+
+  async function take() {
+    const name = `${hostname()} ${process.pid} ${randomUUID()}`;
+    held.add(name);
+    for (;;) {
+      try {
+        await write(lock, name, "wx");
+        return name;
+      } catch (error) {
+        if (error.code !== "EEXIST") throw held.delete(name) && error;
+      }
+      const other = await owner();
+      if (other !== undefined && (await abandoned(lock, other))) await remove(other);
+      await pause(LOOK);
+    }
+  }
+
+  async function kept() {
+    const text = await readFile(path, "utf8").catch(missing);
+    if (text === undefined) return {};
+    const end = text.indexOf("\n");
+    // What is cut off is no book; that it was there is known.
+    return end < 0 ? { book: "" } : { book: text.slice(0, end), tail: text.slice(end + 1).split("\n").filter(Boolean) };
+  }
+
+  /** The log's lines, and where its last whole one ends. */
+  async function lines() {
+    const text = (await readFile(log, "utf8").catch(missing)) ?? "";
+    const end = text.lastIndexOf("\n") + 1;
+    return { all: text.slice(0, end).split("\n").filter(Boolean), whole: Buffer.byteLength(text.slice(0, end)), cut: end < text.length };
+  }
+
+  /** Adds the lines that a crash has kept away. Answers with the last. */
+  async function mend(tail) {
+    const { size } = (await stat(log).catch(missing)) ?? { size: 0 };
+    if (!tail?.length) {
+      const { all } = size ? await lines() : { all: [] };
+      return all.at(-1);
+    }
+    // Usually they are there: the end of the file says so.
+    const wanted = Buffer.from(`${tail.join("\n")}\n`);
+    const end = Buffer.alloc(Math.min(size, wanted.length));
+    const file = await open(log, "a+", 0o600);
+    try {
+      await file.read(end, 0, end.length, size - end.length);
+      if (!end.equals(wanted)) {
+        const { all, whole, cut } = await lines();
+        if (cut) await file.truncate(whole);
+        const known = all.lastIndexOf(tail[0]);
+        const there = known < 0 ? 0 : all.length - known;
+        const rest = tail.slice(there);
+        if (rest.length > 0) await file.appendFile(`${rest.join("\n")}\n`);
+        await file.sync();
+      }
+    } finally {
+      await file.close();
+    }
+    return tail.at(-1);
+  }
+
+  async function once(decide) {
+    const name = await take();
+    try {
+      const { book, tail } = await kept();
+      const last = await mend(tail);
+      const change = decide(book, last);
+      if (!change) return;
+      const entries = change.entries.length > 0 ? change.entries : (tail ?? []);
+      await rm(fresh, { force: true });
+      await write(fresh, `${change.book}\n${entries.map((entry) => `${entry}\n`).join("")}`, "wx");
+      if ((await owner()) !== name) throw new Error("another process took the lock");
+      await rename(fresh, path);
+      if (change.entries.length > 0) await write(log, change.entries.map((entry) => `${entry}\n`).join(""), "a");
+    } finally {
+      if ((await owner()) === name) await rm(lock, { force: true });
+      held.delete(name);
+    }
+  }
+
+  return {
+    update(decide) {
+      // One after the other in this process; the lock is for the others.
+      const mine = turn.then(() => once(decide));
+      turn = mine.catch(() => {});
+      return mine;
+    },
+    async entries({ from = 1, limit = Infinity } = {}) {
+      const { all } = await lines();
+      const first = all.length > 0 ? JSON.parse(all[0]).seq : 1;
+      const start = Math.max(0, from - first);
+      return all.slice(start, start + limit);
+    },
+  };
+}

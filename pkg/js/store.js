@@ -1,0 +1,29 @@
+// Where the payer's book and its log are kept. A store has two functions: `update(decide)`, which hands the book and the
+// log's last entry to `decide` and writes what it answers, exclusively and durably; and `entries({ from, limit })`. It
+// knows nothing of what they say. Nothing is written when `decide` answers undefined, or throws.
+
+/** Entries of the log that are kept in memory. */
+const KEPT = 10_000;
+
+/** A store that ends with its process. */
+export function memoryStore() {
+  let book;
+  let log = [];
+  let first = 1;
+  return {
+    async update(decide) {
+      const change = decide(book, log.at(-1));
+      if (!change) return;
+      book = change.book;
+      log.push(...change.entries);
+      if (log.length > 2 * KEPT) {
+        first += log.length - KEPT;
+        log = log.slice(-KEPT);
+      }
+    },
+    async entries({ from = 1, limit = Infinity } = {}) {
+      const start = Math.max(0, from - first);
+      return log.slice(start, start + limit);
+    },
+  };
+}

@@ -1,0 +1,15 @@
+import type { Store } from "./index.js";
+
+/** A store that ends with its process. */
+export function memoryStore(): Store;
+
+/** A store in IndexedDB, which every tab of the origin shares. The name is the database's; default `"x402"`. */
+export function indexedDbStore(name?: string): Store;
+
+/** A store in a Durable Object's storage, for a payer that lives in that object. */
+export function durableObjectStore(storage: {
+  get(keys: string[]): Promise<Map<string, any>>;
+  get(key: string): Promise<any>;
+  put(entries: Record<string, unknown>): Promise<void>;
+  list(options: { prefix: string; start: string; limit?: number }): Promise<Map<string, any>>;
+}): Store;
