@@ -71,7 +71,7 @@ export function spending(paid, symbol, width) {
   let sum = 0;
   const draw = (x, y) => {
     const path = paid.map(({ at, tokens }) => `H${x(at).toFixed(1)}V${y((sum += Number(tokens))).toFixed(1)}`);
-    return s("path", { class: "spent", d: `M${x(0)} ${y(0)}${path.join("")}` });
+    return s("path", { class: "sum", d: `M${x(0)} ${y(0)}${path.join("")}` });
   };
   const unit = (value) => money(String(Number(value.toPrecision(3))));
   return frame({ title: `Spent, in ${symbol}`, label, width, span: end, most: round(total), unit, below: `0 to ${duration(end)}` }, draw);

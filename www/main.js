@@ -1,6 +1,7 @@
 // The page's wiring: who pays, up to how much, for what. What may be paid, what is signed and what an answer is worth is
 // decided by the package; nothing here looks at an amount to decide.
 import { told } from "./advice.js";
+import { offerBudget, readPolicy, showSpent } from "./budget.js";
 import { by, fill } from "./dom.js";
 import { cents, network } from "./format.js";
 import { fireMany } from "./many.js";
@@ -15,7 +16,7 @@ import { readWorld } from "./world.js";
 const state = {
   payer: undefined,
   route: undefined,
-  policy: { maxPerPayment: by("cap").value },
+  policy: readPolicy(),
   modes: { node: "normal", origin: "normal", gate: "normal" },
   running: undefined,
 };
@@ -48,8 +49,8 @@ async function begin(world) {
 
   /** The package itself says whether a limit can be read. */
   async function limit() {
-    state.policy = { maxPerPayment: by("cap").value.trim() };
-    const fault = await payerOf(demo, state.policy).then(() => undefined, told);
+    state.policy = readPolicy();
+    const fault = await payerOf(demo, state.policy).then(showSpent).then(() => undefined, told);
     by("cap").setAttribute("aria-invalid", String(fault !== undefined));
     by("cap-hint").classList.toggle("bad", fault !== undefined);
     by("cap-hint").textContent = fault ? `${fault.sentence}. ${fault.next}` : limitHint;
@@ -65,6 +66,16 @@ async function begin(world) {
   }
 
   const proven = () => prove(world, from).catch(unproven);
+  offerBudget({
+    changed: limit,
+    async again() {
+      await payerOf(demo, state.policy).then((payer) => payer.reset());
+      say("A new book: nothing is spent.");
+      await limit();
+      by("budget").focus();
+    },
+  });
+
   /** Runs one thing at a time; what was typed and chosen stays as it is. */
   async function run(work, more = {}) {
     if (state.running) return;
@@ -75,6 +86,7 @@ async function begin(world) {
     try {
       await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, prove: proven, ...more });
       await proven();
+      if (state.policy.budgets) await payerOf(demo, state.policy).then(showSpent);
     } finally {
       state.running = undefined;
       busy(false);

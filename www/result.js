@@ -2,6 +2,7 @@
 import { by, chip, exact, facts, fill, h, show } from "./dom.js";
 import { money, network, span } from "./format.js";
 import { told } from "./advice.js";
+import { rules, trace } from "./steps.js";
 
 /** Says a sentence to those who listen instead of looking. */
 export const say = (sentence) => (by("status").textContent = sentence);
@@ -30,7 +31,8 @@ export function open(route) {
 const price = ({ tokens, symbol, amount, asset }) => (tokens && symbol ? `${money(tokens)} ${symbol}` : `${amount} units of ${asset}`);
 
 /** What `payer.explain` said: the decision, then every offer with the policy's word on it. */
-export function explanation({ wouldPay, sentence, reason, offers, unread, chosen }) {
+export function explanation({ wouldPay, sentence, reason, offers, unread, chosen, rules: held }) {
+  const asked = wouldPay ? held : trace({ rules: held, offers });
   const box = (offer, index) =>
     h(
       "div",
@@ -50,6 +52,7 @@ export function explanation({ wouldPay, sentence, reason, offers, unread, chosen
   return [
     h("p", { class: "verdict" }, sentence, "."),
     offers.map(box),
+    asked.length > 0 && [h("h3", { class: "below" }, "Every rule"), rules(asked)],
     unread > 0 && h("p", { class: "hint" }, `${unread} more could not be read.`),
     !wouldPay && reason && h("p", { class: "hint" }, told({ code: reason }).next),
   ];

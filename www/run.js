@@ -9,7 +9,7 @@ import { money, network } from "./format.js";
 import { ended, signed } from "./proof.js";
 import { askedAgain, explanation, open, receipt, refusal, say } from "./result.js";
 import { addPayments } from "./spend.js";
-import { listSteps, message, rules, signedDocument } from "./steps.js";
+import { listSteps, message, rules, signedDocument, trace } from "./steps.js";
 import { document, watching } from "./watch.js";
 
 /** The steps of a run as the payer tells them and as its messages pass by. */
@@ -24,7 +24,8 @@ function timeline(view) {
     },
     decision(at, { quote }) {
       steps.end("done", "Held against your limits, allowed", at);
-      steps.fold("decision", "The decision", quote.rules ? rules(quote.rules) : quoted(quote));
+      steps.fold("decision", "Every rule", rules(quote.rules));
+      steps.fold("decision", "The quote", quoted(quote));
       steps.begin("signed", "Waiting for the wallet", quote.sentence);
       say(quote.sentence);
     },
@@ -66,8 +67,8 @@ function timeline(view) {
     },
     read: () => steps.end("done", "Answer read"),
     fail: () => steps.end("failed"),
-    /** The rules of a refusal, where the package tells them. */
-    refused: (list) => steps.fold("decision", "The decision", rules(list)),
+    /** Which rules passed and which did not; this is what one looks for, so it is open. */
+    refused: (list) => steps.fold("decision", "Every rule", rules(list)).setAttribute("open", ""),
   };
 }
 
@@ -120,8 +121,10 @@ function failed(view, error, sent) {
 export async function payAndFetch({ wallet, policy, route, url, init, signal, prove }) {
   const view = open(route);
   const times = timeline(view);
+  let payer;
   let quote;
   let sent;
+  let terms;
   say(`Asking for ${route.path}`);
   const onStep = (step) => {
     if (step.step === "decision") quote = step.quote;
@@ -130,13 +133,14 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
   };
   const fetch = watching((seen) => {
     sent = seen.payment ?? sent;
+    terms = seen.response ?? terms;
     if (seen.payment) signed(seen.payment.authorization);
     times.saw(seen);
   });
   let response;
   let paid;
   try {
-    const payer = await payerOf(wallet, policy, { onStep, fetch });
+    payer = await payerOf(wallet, policy, { onStep, fetch });
     response = await payer.fetch(url, { ...init, signal });
     paid = payer.receipt(response);
     if (paid) {
@@ -150,7 +154,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
     say(spoken(response, paid));
   } catch (error) {
     times.fail();
-    if (error?.details?.rules) times.refused(error.details.rules);
+    if (terms && !quote) await payer.explain(terms).then((decision) => times.refused(trace(decision)), () => {});
     // A payment that left and was never answered may have moved: it stays on the list.
     if (sent && quote) addPayments([{ route, receipt: { ...quote, success: false, consistent: false, transaction: "" } }]);
     ended(sent?.authorization, false);

@@ -51,11 +51,12 @@ export function listSteps(place) {
     /** Folds something below the last step of this name; what has this title already is replaced. */
     fold(name, title, ...children) {
       const row = rows.findLast((one) => one.name === name);
-      if (!row) return;
+      if (!row) return undefined;
       const fold = h("details", { "data-fold": title }, h("summary", {}, title), children);
       const before = row.folds.querySelector(`[data-fold="${title}"]`);
       if (before) before.replaceWith(fold);
       else row.folds.append(fold);
+      return fold;
     },
   };
 }
@@ -73,6 +74,9 @@ export function signedDocument({ typed, hash }) {
   return [h("p", { class: "wire" }, "EIP-712, hash ", exact(hash)), setOut(typed, "The typed data that was signed")];
 }
 
+/** The rules that made a decision: where no offer was chosen, each offer's own say why. */
+export const trace = ({ rules: held, offers }) => (held.every(({ passed }) => passed) ? [...held, ...offers.filter(({ allowed }) => !allowed).flatMap((offer) => offer.rules)] : held);
+
 /** Every rule the offer was held against. */
 export function rules(list) {
   return h(
@@ -83,7 +87,8 @@ export function rules(list) {
         "li",
         { class: passed ? "passed" : "broken" },
         h("span", { class: "mark", "aria-hidden": "true" }, passed ? "✓" : "✗"),
-        h("span", {}, exact(rule), h("span", { class: "hidden" }, passed ? " passed: " : " failed: "), h("small", {}, sentence)),
+        h("span", {}, exact(rule), h("span", { class: "hidden" }, passed ? " passed: " : " failed: ")),
+        h("small", {}, sentence),
       ),
     ),
   );

@@ -3,8 +3,8 @@
 import { decodePayment, decodePaymentRequired, decodeSettlement, digest, typedData } from "x402-wasm";
 
 /**
- * A `fetch` for a payer. `see` is told of every message of the protocol as it passes: `{ terms }`, `{ payment }`,
- * `{ settlement }`, each `{ header, text, message }`, and for a payment also its `authorization`.
+ * A `fetch` for a payer. `see` is told of every message of the protocol as it passes: `{ terms, response }`,
+ * `{ payment }`, `{ settlement }`, each `{ header, text, message }`, and for a payment also its `authorization`.
  */
 export function watching(see) {
   return async (input, init) => {
@@ -12,7 +12,7 @@ export function watching(see) {
     if (sent) see({ payment: { ...sent, authorization: sent.message?.payload?.authorization } });
     const response = await fetch(input, init);
     const terms = first(response.headers, ["payment-required"], decodePaymentRequired);
-    if (terms) see({ terms });
+    if (terms) see({ terms, response });
     const settlement = first(response.headers, ["payment-response", "x-payment-response"], decodeSettlement);
     if (settlement) see({ settlement });
     return response;

@@ -65,6 +65,14 @@ describe("the page for everybody", () => {
           await page.fire(10);
           await clean("many failed");
           await page.mend();
+          await page.budget("1", "an hour");
+          await page.pick("/quote");
+          await page.fire(10);
+          await clean("some above a budget");
+          await page.pay();
+          await page.refusal().waitFor();
+          await clean("refused by a budget");
+          await page.budget("50", "a minute");
           await page.pick("/fails");
           await page.pay();
           await page.receipt().waitFor();
@@ -120,6 +128,7 @@ describe("the page for everybody", () => {
       await tabTo("one cent more", ({ id }) => id === "cap-more");
       await tab.keyboard.press("Space");
       assert.equal(await tab.getByLabel("Most per payment").inputValue(), "$0.11");
+      await tabTo("the budget", ({ id }) => id === "budget");
       await tabTo("the routes", ({ name }) => name === "route");
       const amount = await moved(w, async () => {
         await tab.keyboard.press("ArrowDown");

@@ -155,6 +155,12 @@ export const on = (tab) => ({
   limit: (text) => tab.getByLabel("Most per payment").fill(text),
   pay: () => tab.getByRole("button", { name: /and fetch|for free/ }).click(),
   offer: () => tab.getByRole("button", { name: "See the offer" }).click(),
+  /** Sets the budget, in cents; what is left of it is then shown. */
+  budget: async (cents, per) => {
+    await tab.getByLabel("Together at most").fill(cents);
+    await tab.getByLabel("Time of the budget").selectOption(per);
+    await tab.locator("#spent .note").waitFor();
+  },
   /** Fires many payments; they are done when the balance was compared. */
   fire: async (count) => {
     await tab.getByLabel("Or many").selectOption(String(count));

@@ -108,6 +108,62 @@ describe("the playground", () => {
   );
 
   test(
+    "a budget holds: so much is paid, the rest is refused with its reason, in every tab, until it is begun again",
+    play(async (tab, page, payments) => {
+      await page.budget("3", "a minute");
+      assert.equal(await moved(w, () => page.fire(10)), 30_000n);
+      const figures = await page.counts("#part-many");
+      assert.deepEqual([figures.Paid, figures.Refused, figures.Failed], ["3", "7", "0"]);
+      assert.match(await tab.locator("#part-many .codes").innerText(), /payer_over_budget × 7/);
+      assert.equal(payments.length, 3);
+      assert.equal(await tab.locator("#spent-said").innerText(), "$0.03 spent, $0.00 left");
+      assert.match(await tab.locator("#program").innerText(), /budgets: \[\{ max: "\$0\.03", per: 60 \}\]/);
+      // Another tab of this browser, with a budget of its own over the same book.
+      const other = await tab.context().newPage();
+      await other.goto(w.page);
+      await other.waitForSelector("html[data-ready]", { state: "attached" });
+      await on(other).choose("Demo key");
+      await on(other).budget("3", "an hour");
+      assert.equal(await other.locator("#spent-said").innerText(), "$0.03 spent, $0.00 left");
+      const refused = await moved(w, async () => {
+        await on(other).pay();
+        await on(other).refusal().waitFor();
+        await on(other).ended();
+      });
+      assert.equal(refused, 0n);
+      assert.match(await on(other).refusal().innerText(), /exceed a budget.+\s+Nothing was signed and nothing moved/);
+      assert.match(await on(other).refusal().innerText(), /payer_over_budget/);
+      await other.getByRole("button", { name: "Begin again" }).click();
+      await other.getByText("$0.00 spent, $0.03 left").waitFor();
+      assert.equal(await moved(w, () => pay(on(other))), 10_000n);
+    }),
+  );
+
+  test(
+    "every rule that an offer was held against is told, with the one that refused it",
+    play(async (tab, page) => {
+      const rules = (step) =>
+        tab.locator(`[data-step="${step}"] .rules li`).evaluateAll((list) => list.map((li) => [li.className, li.querySelector(".mono").textContent, li.querySelector("small").textContent]));
+      await pay(page);
+      const passed = await rules("decision");
+      assert.ok(passed.length > 5);
+      assert.deepEqual(passed.filter(([outcome]) => outcome !== "passed"), []);
+      assert.ok(passed.some(([, rule, sentence]) => rule === "maxPerPayment" && sentence.includes("0.01 USDC")));
+      await page.limit("$0.001");
+      await page.pay();
+      await page.refusal().waitFor();
+      await page.ended();
+      const broken = (await rules("decision")).filter(([outcome]) => outcome === "broken");
+      assert.deepEqual(broken.map(([, rule]) => rule), ["maxPerPayment"]);
+      assert.ok((await page.refusal().innerText()).toLowerCase().includes(broken[0][2].toLowerCase()));
+      await page.offer();
+      await tab.locator("#part-offer .rules .broken").waitFor();
+      await page.ended();
+      assert.match(await tab.locator("#part-offer .rules .broken").innerText(), /maxPerPayment/);
+    }),
+  );
+
+  test(
     "a slow node costs time and nothing else",
     play(async (tab, page) => {
       await page.turn("The chain's node", "Slow");
