@@ -86,9 +86,7 @@ async function gate(request, response, path) {
   if (modes.gate === "dearer" && payment) {
     request.resume();
     const answer = await pass(request, target, { headers: unpaid, body: "" });
-    const terms = answer.headers["payment-required"];
-    if (terms) answer.headers["payment-required"] = dearer(terms);
-    return hand(answer, response);
+    return dearer(answer, response);
   }
   const losing = modes.gate === "lose";
   const first = losing && payment && !lost.has(payment);
@@ -99,11 +97,19 @@ async function gate(request, response, path) {
   return first ? lose(answer, response) : hand(answer, response);
 }
 
-/** The terms of a 402, ten times dearer. */
-function dearer(header) {
-  const terms = JSON.parse(Buffer.from(header, "base64").toString("utf8"));
-  const accepts = terms.accepts.map((offer) => ({ ...offer, amount: `${offer.amount}0` }));
-  return Buffer.from(JSON.stringify({ ...terms, accepts })).toString("base64");
+/** Hands on a 402 whose terms, in the header and in the body, are ten times as dear. */
+async function dearer(answer, response) {
+  const raised = (text, name) => {
+    const terms = JSON.parse(text);
+    const accepts = terms.accepts.map((offer) => ({ ...offer, [name]: `${offer[name]}0` }));
+    return Buffer.from(JSON.stringify({ ...terms, accepts }));
+  };
+  const body = await buffer(answer);
+  const { "payment-required": terms, "content-length": _, "transfer-encoding": __, ...headers } = answer.headers;
+  if (!terms) return response.writeHead(answer.statusCode, headers).end(body);
+  const header = raised(Buffer.from(terms, "base64"), "amount").toString("base64");
+  response.writeHead(answer.statusCode, { ...headers, "payment-required": header });
+  return response.end(body.length > 0 ? raised(body, "maxAmountRequired") : body);
 }
 
 function json(response, status, value) {
