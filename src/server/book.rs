@@ -328,6 +328,8 @@ impl Gate {
             Outcome::ReceiptOnly(settlement) => self.owed(sale, Code::LedgerAnswerGone, &settlement),
             Outcome::Busy(seconds) => self.busy(sale, seconds),
             Outcome::Pending(transaction) => self.pending(sale, transaction),
+            // Nothing was bought under the terms of before.
+            Outcome::Released(_) if sale.earlier => self.refused(sale, Code::NoMatchingRequirements),
             Outcome::Released(reason) => self.unverified(sale, &code(&reason).into()),
             Outcome::Spent(reason) => self.unsettled(sale, code(&reason), transaction),
             Outcome::Abandoned => self.faulted(sale, Code::LedgerAbandoned),

@@ -135,7 +135,7 @@ impl Gate {
         payment: &str,
         now: UnixSeconds,
     ) -> String {
-        let paid = Paid { path: &sale.path, offer: sale.offer, payer: sale.checked.identity().payer, payment };
+        let paid = Paid { path: &sale.path, offer: &sale.offer, payer: sale.checked.identity().payer, payment };
         self.context_of(&paid, key, method, id, now)
     }
 

@@ -138,7 +138,10 @@ pub struct Sale<'g> {
     /// What is sold.
     pub listing: &'g Listing,
     /// The offer it accepts.
-    pub offer: &'g Offer,
+    pub offer: Cow<'g, Offer>,
+    /// Whether that is none of the listing's: it may have been before the configuration changed. Such a payment gets what
+    /// it bought then, and buys nothing.
+    pub earlier: bool,
     /// Where it is paid.
     pub network: &'g NetworkConfig,
     /// The payment, as it came.
@@ -287,24 +290,50 @@ impl Gate {
         path: String,
         payment: PaymentPayload,
     ) -> Result<Sale<'g>> {
-        let offer = matching::accepted(listing, &payment)?;
-        matching::extensions(listing, &payment)?;
-        let network = self.config.network(&offer.terms.network)?;
-        // The book knows what an authorization that has ended is still worth: nothing, unless it was used here.
-        let found = facilitator::check_late(&payment, offer, now, &network.rules);
-        let (checked, late) = found.map_err(|refusal| refusal.error)?;
-        if now > checked.expires().plus(KEEP) {
-            return Err(Code::ExactEvmValidBefore.into());
-        }
+        let (offer, refused) = match matching::accepted(listing, &payment) {
+            Ok(offer) => {
+                matching::extensions(listing, &payment)?;
+                (Cow::Borrowed(offer), None)
+            }
+            Err(error) => match matching::earlier(&payment) {
+                Some(offer) if error.code() == Code::NoMatchingRequirements => (Cow::Owned(offer), Some(error)),
+                _ => return Err(error),
+            },
+        };
+        let (checked, late, network) = match (self.checked(&payment, &offer, now), &refused) {
+            (Ok(found), _) => found,
+            // Terms that were never offered may be anything.
+            (Err(_), Some(refused)) => return Err(refused.clone()),
+            (Err(error), None) => return Err(error),
+        };
         let page = facts.origin.map(String::from);
         let name = name(facts, &payment)?;
         if name.is_none() && listing.identifier == Identifier::Required {
             return Err(Code::GateIdentifierRequired.into());
         }
         let paid = (checked.identity().payer, order::key(&network.network, &checked));
-        let pass = self.promised(facts, listing, offer, &path, paid, now);
-        let head = facts.method == "HEAD";
-        Ok(Sale { path, listing, offer, network, payment, checked, late, name, head, page, pass })
+        let earlier = refused.is_some();
+        // A pass is for the price of today.
+        let pass = if earlier { Vec::new() } else { self.promised(facts, listing, &offer, &path, paid, now) };
+        let (late, head) = (late || earlier, facts.method == "HEAD");
+        Ok(Sale { path, listing, offer, earlier, network, payment, checked, late, name, head, page, pass })
+    }
+
+    /// A payment that is good under an offer as far as the gate can tell, and whether its authorization has ended: the book
+    /// knows what such a one is still worth, which is nothing unless it was used here.
+    fn checked(
+        &self,
+        payment: &PaymentPayload,
+        offer: &Offer,
+        now: UnixSeconds,
+    ) -> Result<(Checked, bool, &NetworkConfig)> {
+        let network = self.config.network(&offer.terms.network)?;
+        let found = facilitator::check_late(payment, offer, now, &network.rules);
+        let (checked, late) = found.map_err(|refusal| refusal.error)?;
+        if now > checked.expires().plus(KEEP) {
+            return Err(Code::ExactEvmValidBefore.into());
+        }
+        Ok((checked, late, network))
     }
 
     /// The body that asks another facilitator about a sale. Version 1 names the resource in its terms.
@@ -321,7 +350,7 @@ impl Gate {
                 offer.map(|offer| sale.listing.offer_v1(offer, &url)).transpose()?.flatten()
             }
         };
-        facilitator::write_request(&sale.payment, v1.as_ref().unwrap_or(sale.offer))
+        facilitator::write_request(&sale.payment, v1.as_ref().unwrap_or(&sale.offer))
     }
 
     /// The payment header of a request, if it has one.

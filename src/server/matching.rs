@@ -46,6 +46,15 @@ pub fn extensions(listing: &Listing, payment: &PaymentPayload) -> Result<()> {
     if echoed { Ok(()) } else { Err(Code::ExtensionEchoMismatch.into()) }
 }
 
+/// The terms that a payment names, where they are none of the listing's: they may have been offered before the
+/// configuration changed, and what they bought then is still their payer's. Version 1 names no terms.
+pub fn earlier(payment: &PaymentPayload) -> Option<Offer> {
+    match payment {
+        PaymentPayload::V2(v2) => Offer::read(v2.accepted.clone(), Version::V2, Code::InvalidPayload).ok(),
+        PaymentPayload::V1(_) => None,
+    }
+}
+
 fn echoes(offered: &Value, accepted: &Value) -> bool {
     let (Value::Object(offered), Value::Object(accepted)) = (offered, accepted) else {
         return false;

@@ -138,7 +138,8 @@ test("F-43 without its configuration a gate answers nothing but that, and with a
     let gate = await startGate(at("$0.01"), {}, { storage });
     const cheap = await challenge(`${gate.url}/paid`);
     const kept = await payment(cheap, freshKey());
-    assert.equal((await buy(`${gate.url}/paid`, freshKey())).status, 200);
+    const bought = await payment(cheap, freshKey());
+    assert.equal((await present(`${gate.url}/paid`, bought)).status, 200);
     await gate.stop();
     for (const text of ["", "{", "null", "{}", JSON.stringify(at("$0")), JSON.stringify(at("$0.0000001"))]) {
       origin.seen.length = facilitator.asked.length = 0;
@@ -155,6 +156,11 @@ test("F-43 without its configuration a gate answers nothing but that, and with a
     assert.equal(answer.status, 402);
     assert.equal(decode(answer.headers.get("payment-required")).accepts[0].amount, "20000");
     assert.deepEqual([origin.seen.length, facilitator.asked.length], [0, 0], "nobody hears of the old price");
+    // What was bought at the old price is still its payer's: a 402 would invite a second payment (I4).
+    const again = await present(`${gate.url}/paid`, bought);
+    assert.deepEqual([again.status, await again.text()], [200, "served /paid"]);
+    assert.equal(decode(again.headers.get("payment-response")).success, true);
+    assert.deepEqual([origin.seen.length, facilitator.asked.length], [0, 0]);
     await gate.stop();
   } finally {
     await rm(storage, { recursive: true, force: true });

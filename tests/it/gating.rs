@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use x402_core::error::Code;
 use x402_core::ledger::event::Event;
+use x402_core::ledger::outcome::Outcome;
+use x402_core::ledger::payment::apply;
 use x402_core::server::answers::status_of;
-use x402_core::server::book::{Claim, Rule};
-use x402_core::server::gate::{Answer, Endpoint, Facts, Gate, Step};
+use x402_core::server::book::{Claim, Head, Next, Rule, Said};
+use x402_core::server::gate::{Answer, Endpoint, Facts, Gate, Sale, Step};
 use x402_core::transport::http;
 use x402_core::types::amount::Amount;
 use x402_core::types::facilitator::SettleResponse;
@@ -333,6 +335,44 @@ fn s019_s033_s037_s039_s040_payment_headers_are_read_strictly() {
     assert_eq!(answer(&gate, &Facts { upgrade: Some("websocket"), ..get("/api/paid") }).status, 402);
 }
 
+/// What a payment for terms of before gets that is new to its book, in which it begins nothing.
+fn bought_nothing_before(gate: &Gate, sale: &Sale<'_>) -> Answer {
+    assert!(sale.earlier && sale.late);
+    let claim = gate.claim(sale, "GET", "https://origin.example.net/api/paid", b"");
+    let (record, outcome) = apply(None, &claim.event(Amount::ZERO), claim.time(NOW));
+    assert!(record.is_none(), "nothing is written down");
+    match gate.heed(sale, Some(Said::plain(outcome))) {
+        Next::Answer(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn i4_f43_a_payment_for_the_price_of_before_is_still_known() {
+    let gate = gate(&config());
+    let mut old = requirements();
+    old["amount"] = "9000".into();
+    let kept = header(&signed_with(&old, |_| {}));
+    let Step::Pay(sale) = gate.admit(&Facts { payment_signature: Some(&kept), ..get("/api/paid") }, NOW) else {
+        panic!("its signature is good")
+    };
+    let word = |outcome| match gate.heed(&sale, Some(Said::plain(outcome))) {
+        Next::Answer(answer) => (answer.status, error_of(&answer)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(word(Outcome::Pending(String::new())), (503, "settlement_pending".into()), "not a 402");
+    let settlement = SettleResponse::settled("0x1".into(), "0x2".into(), "eip155:84532".into());
+    let head = Head { status: 200, headers: Vec::new() };
+    let said = Said { head: Some(head), ..Said::plain(Outcome::Replay(Some(settlement))) };
+    assert!(matches!(gate.heed(&sale, Some(said)), Next::Replay(..)), "what it bought is its payer's");
+    // A stranger's signature, or none, asks no book.
+    let mut forged = signed_with(&old, |_| {});
+    forged["payload"]["authorization"]["value"] = "9001".into();
+    let forged = header(&forged);
+    let answer = answer(&gate, &Facts { payment_signature: Some(&forged), ..get("/api/paid") });
+    assert_eq!((answer.status, error_of(&answer).as_str()), (402, "No matching payment requirements"));
+}
+
 #[test]
 fn s059_s061_s062_s064_s067_s069_s070_other_terms_are_no_match() {
     let gate = gate(&config());
@@ -353,14 +393,23 @@ fn s059_s061_s062_s064_s067_s069_s070_other_terms_are_no_match() {
         let mut payment = payment;
         payment["accepted"] = other;
         let header = header(&payment);
-        let answer = answer(&gate, &Facts { payment_signature: Some(&header), ..get("/api/paid") });
+        let facts = Facts { payment_signature: Some(&header), ..get("/api/paid") };
+        let answer = match gate.admit(&facts, NOW) {
+            Step::Answer(answer) => answer,
+            // Signed for terms that may have been offered before: the book is asked what they bought, and nothing else.
+            Step::Pay(sale) => bought_nothing_before(&gate, &sale),
+            other => panic!("{other:?}"),
+        };
         assert_eq!((answer.status, error_of(&answer).as_str()), (402, "No matching payment requirements"), "{pointer}");
     }
     // A key beside the known ones is another offer; a key inside `extra` is the payer's to add.
     let mut beside = payment(&requirements());
     beside["accepted"]["note"] = 1.into();
     let beside = header(&beside);
-    assert_eq!(answer(&gate, &Facts { payment_signature: Some(&beside), ..get("/api/paid") }).status, 402);
+    let Step::Pay(sale) = gate.admit(&Facts { payment_signature: Some(&beside), ..get("/api/paid") }, NOW) else {
+        panic!("its signature is good")
+    };
+    assert_eq!(bought_nothing_before(&gate, &sale).status, 402);
     let mut inside = payment(&requirements());
     inside["accepted"]["extra"]["note"] = 1.into();
     let inside = header(&inside);

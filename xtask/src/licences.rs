@@ -25,11 +25,11 @@ const SHIPPED: [&str; 12] = [
     "Zlib",
 ];
 
-/// What may be used beside that to build and to test.
-const TOOLS: [&str; 2] = ["BlueOak-1.0.0", "MPL-2.0"];
+/// What may be used beside that to build and to test; the last is a licence of data.
+const TOOLS: [&str; 3] = ["BlueOak-1.0.0", "MPL-2.0", "CC-BY-4.0"];
 
 /// The crates whose trees are shipped.
-const PRODUCTS: [&str; 3] = ["x402-core", "x402-wasm", "x402-gate"];
+const PRODUCTS: [&str; 4] = ["x402-core", "x402-wasm", "x402-keystore", "x402-gate"];
 
 /// Fails with every package whose licence is on neither list.
 pub fn run() -> Result<()> {
