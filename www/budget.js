@@ -30,8 +30,7 @@ export function offerBudget({ changed, again }) {
 }
 
 /** Shows what a payer says of its budgets: what counts against each, and what is left. */
-export async function showSpent(payer) {
-  const budgets = await payer.spent();
+export function showSpent(budgets) {
   by("spent").hidden = budgets.length === 0;
   fill(
     by("spent-said"),

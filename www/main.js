@@ -47,10 +47,15 @@ async function begin(world) {
     },
   });
 
-  /** The package itself says whether a limit can be read. */
+  /** The package itself says whether a limit can be read, and what is left of it. */
+  let asked = 0;
   async function limit() {
     state.policy = readPolicy();
-    const fault = await payerOf(demo, state.policy).then(showSpent).then(() => undefined, told);
+    const now = (asked += 1);
+    const outcome = await payerOf(demo, state.policy).then((payer) => payer.spent()).then((budgets) => ({ budgets }), (error) => ({ fault: told(error) }));
+    if (now !== asked) return; // the controls have moved on
+    const { budgets, fault } = outcome;
+    if (budgets) showSpent(budgets);
     by("cap").setAttribute("aria-invalid", String(fault !== undefined));
     by("cap-hint").classList.toggle("bad", fault !== undefined);
     by("cap-hint").textContent = fault ? `${fault.sentence}. ${fault.next}` : limitHint;
@@ -86,7 +91,7 @@ async function begin(world) {
     try {
       await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, prove: proven, ...more });
       await proven();
-      if (state.policy.budgets) await payerOf(demo, state.policy).then(showSpent);
+      if (state.policy.budgets) await limit();
     } finally {
       state.running = undefined;
       busy(false);
@@ -115,6 +120,8 @@ async function begin(world) {
     if (state.route.price === null) return say("What is free needs no payments: choose a route with a price.");
     run(fireMany, { world, wallet: demo, address: world.payer.address, count });
   });
+  // Windows roll: what is left of a budget grows by itself.
+  setInterval(() => state.policy.budgets && !state.running && !document.hidden && limit(), 5000);
   await offerSwitches(world, state, draw);
   document.documentElement.dataset.ready = "";
 }

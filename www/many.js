@@ -24,7 +24,7 @@ async function one(payer, { url, init, signal }, began) {
     if (seen.payment) signed(payment);
   });
   const done = (outcome, code, receipt) => {
-    ended(payment, outcome === "paid");
+    ended(payment, signal.aborted ? "stopped" : outcome === "paid");
     const now = performance.now();
     return { outcome, code, receipt, ms: now - start, at: now - began };
   };
@@ -77,6 +77,10 @@ export async function fireMany({ world, wallet, address, policy, route, url, ini
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   cancelAnimationFrame(frame);
   const done = runs.filter(Boolean);
+  if (done.length === 0) {
+    view.label("Stopped", "warn");
+    return;
+  }
   addPayments(done.filter(({ receipt }) => receipt).map(({ receipt }) => ({ route, receipt })));
   const after = await balance(world, address).catch(() => undefined);
   draw(agreement(done, before, after));
@@ -122,7 +126,7 @@ function agreement(runs, before, after) {
   if (before === undefined || after === undefined) return h("p", { class: "verdict" }, "The chain does not answer: the balance is not known.");
   const fell = tokens(before - after, DECIMALS);
   const said = sum(runs.filter(({ outcome }) => outcome === "paid").map(({ receipt }) => receipt.tokens));
-  const same = Number(fell) === Number(said);
+  const same = fell === said;
   return h(
     "p",
     { class: same ? "agrees" : "agrees not", "data-agrees": String(same) },

@@ -6,7 +6,7 @@ import { ask } from "./world.js";
 /** topic 0 of AuthorizationUsed(address,bytes32), EIP-3009: one for every payment that moved. */
 const USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
 
-/** By nonce: who signed, and whether its answer has arrived, was not to be had, or is still awaited (undefined). */
+/** By nonce: who signed, and whether its answer has arrived, was not to be had, is still awaited (undefined), or is not wanted any more. */
 const payments = new Map();
 
 /** A payment leaves. The same one may leave again. */
@@ -14,7 +14,7 @@ export function signed({ from, nonce }) {
   if (!payments.has(nonce.toLowerCase())) payments.set(nonce.toLowerCase(), { from, answered: undefined });
 }
 
-/** A payment's call has ended; `answered` says whether what it buys has arrived. */
+/** A payment's call has ended; `answered` says whether what it buys has arrived, or that a person `stopped` it. */
 export function ended(authorization, answered) {
   const known = authorization && payments.get(authorization.nonce.toLowerCase());
   if (known) known.answered = answered;
@@ -47,7 +47,7 @@ function draw(block, counts) {
   fill(
     by("proof"),
     h("dl", { class: "counts" }, counts.map(([name, count, mood]) => h("div", { class: count > 0 ? mood : "" }, h("dt", {}, name), h("dd", {}, count)))),
-    h("p", { class: "note" }, `Counted on the chain up to block ${block}. Lost is what was paid and never answered.`),
+    h("p", { class: "note" }, `Counted on the chain up to block ${block}. Lost is what was paid and never answered, though nobody stopped it.`),
   );
 }
 

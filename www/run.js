@@ -157,7 +157,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
     if (terms && !quote) await payer.explain(terms).then((decision) => times.refused(trace(decision)), () => {});
     // A payment that left and was never answered may have moved: it stays on the list.
     if (sent && quote) addPayments([{ route, receipt: { ...quote, success: false, consistent: false, transaction: "" } }]);
-    ended(sent?.authorization, false);
+    ended(sent?.authorization, signal.aborted ? "stopped" : false);
     failed(view, error, sent !== undefined);
     return;
   }
@@ -168,7 +168,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
     say(`${spoken(response, paid)} The answer is complete.`);
   } catch (error) {
     times.fail();
-    ended(sent?.authorization, false);
+    ended(sent?.authorization, signal.aborted ? "stopped" : false);
     say(`The answer broke off: ${error.message}`);
   }
 }

@@ -232,6 +232,28 @@ describe("the playground", () => {
   );
 
   test(
+    "many can be stopped: what has not left is not signed, and what has is counted on the chain",
+    play(async (tab, page, payments) => {
+      // An origin that is never paid: what is under way when it is stopped moves nothing in the tests that follow.
+      await page.pick("/fails");
+      await page.turn("The chain's node", "Slow");
+      const amount = await moved(w, async () => {
+        await tab.getByRole("button", { name: "Fire payments" }).click();
+        await tab.locator("#part-many svg .failed").first().waitFor();
+        await tab.getByRole("button", { name: "Stop" }).click();
+        await tab.locator("[data-agrees]").waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 0n);
+      const counts = await page.counts("#proof");
+      assert.equal(Number(counts.Signed), new Set(payments).size);
+      assert.ok(Number(counts.Signed) < 100, "nothing was stopped");
+      assert.deepEqual(counts, { ...untaken, Signed: counts.Signed, "Not taken": counts.Signed });
+      assert.match(await tab.locator("#part-many .codes").innerText(), /aborted × \d/);
+    }),
+  );
+
+  test(
     "a payee that asks for more once it has a payment gets no second one",
     play(async (tab, page, payments) => {
       await page.turn("The payee", "Asks for more");
