@@ -182,6 +182,14 @@ export interface PayerOptions {
   task?: string;
   /** JSON-RPC nodes by network, to ask what became of payments that nobody confirmed. */
   rpc?: Readonly<Record<string, string>>;
+  /** What an injected wallet is told of a network that it does not know (EIP-3085), by CAIP-2 name. Without it such a wallet is an error. */
+  chains?: Readonly<Record<string, {
+    chainName: string;
+    rpcUrls: readonly string[];
+    nativeCurrency: { name: string; symbol: string; decimals: number };
+    blockExplorerUrls?: readonly string[];
+    iconUrls?: readonly string[];
+  }>>;
   /** What is logged of a URL. Default: the URL without its query and fragment. */
   redactUrl?: (url: string) => string;
   /** What requests are sent with. Default: the runtime's `fetch`. */

@@ -44,6 +44,8 @@ export interface PaymentContext {
   method?: string;
   /** What the payment is called in the gate's ledger. The same payment is served once, or again for lack of an answer. */
   payment?: string;
+  /** `true` where that payment was made before, and a pass opened the page again: not to be counted twice. */
+  pass?: boolean;
   [claim: string]: unknown;
 }
 

@@ -2,8 +2,9 @@
 // renamed over the old one, so that a crash leaves one or the other, whole. The log is a file of lines next to it; the last
 // lines are in the book's file too until the next update, which adds them where a crash has kept them away.
 import { randomUUID } from "node:crypto";
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
@@ -22,6 +23,13 @@ async function write(path, text, flags) {
   } finally {
     await file.close();
   }
+}
+
+/** Lets a renamed file stay renamed when the power fails. Not every system lets its folders be opened for that. */
+async function settleFolder(path) {
+  const folder = await open(dirname(path)).catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
 }
 
 /** The locks that this process holds: a process of the same number may have left one behind. */
@@ -56,7 +64,7 @@ export function fileStore(path) {
 
   /** Removes the lock of an owner that has ended. Names are used once, and one process at a time removes one. */
   async function remove(name) {
-    const heir = `${lock}.${name.split(" ").at(-1)}`;
+    const heir = `${lock}.${name.split(" ").at(-1)}.heir`;
     try {
       await write(heir, "", "wx");
     } catch (error) {
@@ -69,18 +77,29 @@ export function fileStore(path) {
   }
 
   async function take() {
-    const name = `${hostname()} ${process.pid} ${randomUUID()}`;
+    const id = randomUUID();
+    const name = `${hostname()} ${process.pid} ${id}`;
+    const own = `${lock}.${id}`;
     held.add(name);
-    for (;;) {
-      try {
-        await write(lock, name, "wx");
-        return name;
-      } catch (error) {
-        if (error.code !== "EEXIST") throw held.delete(name) && error;
+    try {
+      // Linked and not written in place: a lock that is there says whose it is, whenever its owner dies.
+      await writeFile(own, name, { mode: 0o600 });
+      for (;;) {
+        try {
+          await link(own, lock);
+          return name;
+        } catch (error) {
+          if (error.code !== "EEXIST") throw error;
+        }
+        const other = await owner();
+        if (other !== undefined && (await abandoned(lock, other))) await remove(other);
+        await pause(LOOK);
       }
-      const other = await owner();
-      if (other !== undefined && (await abandoned(lock, other))) await remove(other);
-      await pause(LOOK);
+    } catch (error) {
+      held.delete(name);
+      throw error;
+    } finally {
+      await rm(own, { force: true });
     }
   }
 
@@ -139,6 +158,7 @@ export function fileStore(path) {
       await write(fresh, `${change.book}\n${entries.map((entry) => `${entry}\n`).join("")}`, "wx");
       if ((await owner()) !== name) throw new Error("another process took the lock");
       await rename(fresh, path);
+      await settleFolder(path);
       if (change.entries.length > 0) await write(log, change.entries.map((entry) => `${entry}\n`).join(""), "a");
     } finally {
       if ((await owner()) === name) await rm(lock, { force: true });

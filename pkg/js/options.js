@@ -48,6 +48,15 @@ function nodes(rpc) {
   return { ...rpc };
 }
 
+/** What a wallet is told of chains it does not know (EIP-3085), by network. */
+function described(chains) {
+  for (const [network, chain] of Object.entries(chains)) {
+    const whole = typeof chain?.chainName === "string" && Array.isArray(chain.rpcUrls) && typeof chain.nativeCurrency === "object";
+    if (!/^eip155:[1-9]\d*$/.test(network) || !whole) refuse(`chains.${network} has no chainName, rpcUrls and nativeCurrency`);
+  }
+  return { ...chains };
+}
+
 /** What one call asks for. @returns {string} as `pkg/src` takes it */
 export function wishes(options) {
   try {
@@ -64,7 +73,7 @@ export function wishes(options) {
 export function parts(options) {
   try {
     if (options === null || typeof options !== "object") refuse("expected an object");
-    const { wallet: signer, policy = {}, fetch, onStep, store, owner, task, rpc = {}, redactUrl, ...unknown } = options;
+    const { wallet: signer, policy = {}, fetch, onStep, store, owner, task, rpc = {}, chains = {}, redactUrl, ...unknown } = options;
     for (const [name, value] of Object.entries(unknown)) if (value !== undefined) refuse(`there is no option ${name}`);
     if (policy === null || typeof policy !== "object" || !plain(policy)) refuse("policy is a plain object");
     const { approve, ...limits } = policy;
@@ -74,6 +83,7 @@ export function parts(options) {
       who: json({ proves: Object.keys(nodes(rpc)), ...(owner !== undefined && { owner }), ...(task !== undefined && { task }) }),
       store: storage(store),
       rpc: nodes(rpc),
+      chains: described(chains),
       redactUrl: callback("redactUrl", redactUrl),
       approve: callback("policy.approve", approve),
       fetch: callback("fetch", fetch),

@@ -10,6 +10,8 @@ import { problem } from "./problem.js";
 const MAX_TERMS = 64 * 1024;
 /** Seconds that a 402 may take to say what it wants. */
 const TERMS_SECONDS = 10;
+/** EIP-3326: the wallet does not know the chain. */
+const UNKNOWN_CHAIN = 4902;
 /** Seconds that a wallet may take to say who it is: a person may have to open it first. */
 const ACCOUNT_SECONDS = 600;
 /** Seconds between two looks at a payment that another call or tab is making for the same request. */
@@ -318,8 +320,21 @@ export class Engine {
     const ask = (method, params) => answered(() => provider.request({ method, params }), signal, seconds);
     const chain = word(await ask("eth_chainId", []), 66);
     const elsewhere = guarded(() => exchange.switchFrom(chain));
-    if (elsewhere) await ask("wallet_switchEthereumChain", JSON.parse(elsewhere));
+    if (elsewhere) await this.#move(ask, JSON.parse(elsewhere));
     return ask("eth_signTypedData_v4", [account, document]);
+  }
+
+  /** Moves a wallet to a chain; one that does not know the chain is told of it, if somebody has said what to tell. */
+  async #move(ask, [{ chainId }]) {
+    const move = () => ask("wallet_switchEthereumChain", [{ chainId }]);
+    try {
+      await move();
+    } catch (error) {
+      const chain = this.#own.chains[`eip155:${BigInt(chainId)}`];
+      if (error.details?.walletCode !== UNKNOWN_CHAIN || !chain) throw error;
+      await ask("wallet_addEthereumChain", [{ ...chain, chainId }]);
+      await move();
+    }
   }
 
   /** Reads what the answer says of the payment, and keeps it beside the answer. */

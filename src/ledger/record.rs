@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Result};
-use crate::ledger::event::{Entry, RequestHash, proof};
+use crate::ledger::event::{Entry, Event, RequestHash, proof};
 use crate::types::amount::Amount;
 use crate::types::facilitator::SettleResponse;
 use crate::types::json;
@@ -215,6 +215,11 @@ impl Record {
             (Money::Untouched, Delivery::Answered { .. } | Delivery::Waiting { .. }) => State::Served,
             (Money::Untouched, Delivery::Lost) => State::Abandoned,
         }
+    }
+
+    /// When it settled, if it has.
+    pub fn settled_at(&self) -> Option<UnixSeconds> {
+        self.log.iter().rev().find(|entry| matches!(entry.event, Event::Settled { .. })).map(|entry| entry.at)
     }
 
     /// Whether somebody works on it at this moment.

@@ -38,7 +38,6 @@ impl Gate {
         let mut headers = self.common(sale.page.as_deref(), "private, no-store");
         if let Some(settlement) = settlement {
             headers.push(settlement_header(sale, settlement));
-            headers.extend(sale.pass.iter().cloned());
         }
         headers
     }

@@ -127,6 +127,9 @@ pub struct Said {
     /// Whether it is the purchase's name that is bound to another request, and not the payment.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub by_name: bool,
+    /// When the payment settled, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<UnixSeconds>,
 }
 
 /// What a gate does next for a request.
@@ -239,7 +242,7 @@ impl Report {
 impl Said {
     /// A book's word without anything beside it.
     pub const fn plain(outcome: Outcome) -> Self {
-        Self { outcome, transaction: String::new(), head: None, first: None, by_name: false }
+        Self { outcome, transaction: String::new(), head: None, first: None, by_name: false, settled: None }
     }
 
     /// Reads what a book said.
@@ -306,9 +309,17 @@ impl Gate {
     }
 
     /// What a book's word means for a request; none means that the book could not be asked.
-    pub fn heed(&self, sale: &Sale<'_>, said: Option<Said>) -> Next {
-        let Some(Said { outcome, transaction, head, by_name, .. }) = said else {
+    /// `payment` is the key of the payment it is about.
+    pub fn heed(&self, sale: &Sale<'_>, payment: &str, said: Option<Said>) -> Next {
+        let Some(Said { outcome, transaction, head, by_name, settled, .. }) = said else {
             return Next::Answer(self.pending(sale, String::new()));
+        };
+        let paid = |settlement: Option<&SettleResponse>| {
+            let mut headers = self.delivered(sale, settlement);
+            if let (Some(_), Some(at)) = (settlement, settled) {
+                headers.extend(self.give(sale.wish.as_ref(), sale.checked.identity().payer, payment, at, sale.at));
+            }
+            headers
         };
         let code = |reason: &str| Code::parse(reason).unwrap_or(Code::GateInternal);
         Next::Answer(match outcome {
@@ -318,10 +329,10 @@ impl Gate {
             Outcome::Again => return Next::Claim,
             Outcome::Deliver(settlement) => {
                 let word = if settlement.is_some() { "settled" } else { "unsettled" };
-                return Next::Deliver(self.delivered(sale, settlement.as_ref()), word);
+                return Next::Deliver(paid(settlement.as_ref()), word);
             }
             Outcome::Replay(settlement) => match head {
-                Some(head) => return Next::Replay(head, self.delivered(sale, settlement.as_ref())),
+                Some(head) => return Next::Replay(head, paid(settlement.as_ref())),
                 None => self.faulted(sale, Code::GateBookUnavailable),
             },
             Outcome::Owed(settlement) => self.owed(sale, Code::LedgerOwed, &settlement),

@@ -110,6 +110,8 @@ struct Paid<'p> {
     offer: &'p Offer,
     payer: Address,
     payment: &'p str,
+    /// Whether it was paid before, and a pass opened it again.
+    pass: bool,
 }
 
 /// What an origin's answer is charged.
@@ -135,7 +137,8 @@ impl Gate {
         payment: &str,
         now: UnixSeconds,
     ) -> String {
-        let paid = Paid { path: &sale.path, offer: &sale.offer, payer: sale.checked.identity().payer, payment };
+        let payer = sale.checked.identity().payer;
+        let paid = Paid { path: &sale.path, offer: &sale.offer, payer, payment, pass: false };
         self.context_of(&paid, key, method, id, now)
     }
 
@@ -149,7 +152,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> String {
         let Shown { pass, offer, .. } = &entry.shown;
-        let paid = Paid { path: &entry.path, offer, payer: pass.payer, payment: &pass.payment };
+        let paid = Paid { path: &entry.path, offer, payer: pass.payer, payment: &pass.payment, pass: true };
         self.context_of(&paid, key, method, id, now)
     }
 
@@ -166,6 +169,9 @@ impl Gate {
             to.text("network", terms.network.as_str()).text("asset", &asset);
             to.text("payTo", &terms.pay_to).text("payer", &paid.payer.to_checksum());
             to.text("method", method).text("payment", paid.payment);
+            if paid.pass {
+                to.flag("pass", true);
+            }
         });
         [part(&header), part(&claims)].join(".")
     }

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use crate::error::{Code, Result};
 use crate::evm::keccak::keccak256;
 use crate::extension::payment_identifier;
-use crate::facilitator::{self, Checked, order};
+use crate::facilitator::{self, Checked};
 use crate::ledger::alarm::KEEP;
 use crate::server::answers::{said, status_of};
 use crate::server::config::{Config, NetworkConfig, Unmatched};
@@ -26,7 +26,7 @@ use crate::server::context::{PAYMENT_CONTEXT, PAYMENT_SETTLEMENT};
 use crate::server::matching;
 use crate::server::offer::{Challenge, Identifier, Listing};
 use crate::server::ops::{self, Own};
-use crate::server::pass::Entry;
+use crate::server::pass::{Entry, PAYMENT_PASS, Wish};
 use crate::server::path;
 use crate::server::rule::Route;
 use crate::transport::http;
@@ -156,8 +156,10 @@ pub struct Sale<'g> {
     pub head: bool,
     /// The page that asks, if one does.
     pub page: Option<String>,
-    /// The pass it is given once it has settled, if it asks for one: the headers that carry it.
-    pub pass: Vec<Header>,
+    /// What it wants of a pass, if it wants one.
+    pub wish: Option<Wish>,
+    /// When it was admitted.
+    pub at: UnixSeconds,
 }
 
 /// A configuration, and the 402s that can be written before anybody asks.
@@ -176,6 +178,7 @@ pub const STRIPPED_FROM_REQUEST: &[&str] = &[
     http::X_PAYMENT_RESPONSE,
     PAYMENT_CONTEXT,
     PAYMENT_SETTLEMENT,
+    PAYMENT_PASS,
     "settlement-overrides",
     "sign-in-with-x",
     "access-control-expose-headers",
@@ -199,6 +202,7 @@ pub const STRIPPED_FROM_RESPONSE: &[&str] = &[
     http::X_PAYMENT_RESPONSE,
     PAYMENT_CONTEXT,
     PAYMENT_SETTLEMENT,
+    PAYMENT_PASS,
     "settlement-overrides",
     "extension-responses",
 ];
@@ -311,12 +315,11 @@ impl Gate {
         if name.is_none() && listing.identifier == Identifier::Required {
             return Err(Code::GateIdentifierRequired.into());
         }
-        let paid = (checked.identity().payer, order::key(&network.network, &checked));
         let earlier = refused.is_some();
         // A pass is for the price of today.
-        let pass = if earlier { Vec::new() } else { self.promised(facts, listing, &offer, &path, paid, now) };
-        let (late, head) = (late || earlier, facts.method == "HEAD");
-        Ok(Sale { path, listing, offer, earlier, network, payment, checked, late, name, head, page, pass })
+        let wish = if earlier { None } else { self.wish(facts, listing, &offer, &path) };
+        let (late, head, at) = (late || earlier, facts.method == "HEAD", now);
+        Ok(Sale { path, listing, offer, earlier, network, payment, checked, late, name, head, page, wish, at })
     }
 
     /// A payment that is good under an offer as far as the gate can tell, and whether its authorization has ended: the book
@@ -387,7 +390,8 @@ impl Gate {
             let first = found.is_some_and(|found| found < index) || !other.takes(facts.method);
             let decided = |reading| first && own.is_some_and(|own| own.must_match(reading));
             // What no rule speaks for is not free under a path that is sold.
-            let below = |reading| found.is_none() && other.might_be_above(reading);
+            // A rule for everything does not speak for what lies below a sold path any more than no rule does.
+            let below = |reading| own.is_none_or(|own| own.is_wider(other)) && other.might_be_above(reading);
             if readings.iter().any(|reading| (other.might_match(reading) && !decided(reading)) || below(reading)) {
                 return Err(Code::GateAmbiguousPath.into());
             }

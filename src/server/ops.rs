@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
+use crate::evm::hex;
+use crate::evm::keccak::Bytes32;
 use crate::ledger::record::State;
 use crate::server::book::shard;
 use crate::server::config::{Secrets, bearer};
@@ -84,8 +86,8 @@ impl Revocation {
         match name {
             "payer" => Ok(Self { payer: Address::parse(value).map_err(|_| fault())?, payment: None }),
             "payment" => {
-                let payer = value.rsplit(':').nth(1).and_then(|payer| Address::parse(payer).ok()).ok_or_else(fault)?;
-                Ok(Self { payer, payment: Some(value.into()) })
+                let (payer, payment) = payment_key(value).ok_or_else(fault)?;
+                Ok(Self { payer, payment: Some(payment) })
             }
             _ => Err(fault()),
         }
@@ -95,6 +97,17 @@ impl Revocation {
     pub fn subject(&self) -> String {
         self.payment.clone().unwrap_or_else(|| self.payer.to_checksum())
     }
+}
+
+/// A payment's key as the ledger writes it, and its payer: network, asset, payer and nonce, in any case of letters.
+fn payment_key(text: &str) -> Option<(Address, String)> {
+    let [namespace, reference, asset, payer, nonce] = text.split(':').collect::<Vec<_>>().try_into().ok()?;
+    let address = |text: &str| Address::parse(&text.to_ascii_lowercase()).ok();
+    let (asset, payer) = (address(asset)?, address(payer)?);
+    let network = Network::parse(&[namespace, ":", reference].concat()).ok()?;
+    let nonce: Bytes32 = hex::decode_array(&nonce.to_ascii_lowercase()).ok()?;
+    let parts = [network.as_str(), &asset.to_checksum(), &payer.to_checksum(), &hex::encode(&nonce)];
+    Some((payer, parts.join(":")))
 }
 
 /// How payments are written.

@@ -34,7 +34,7 @@ pub const COOKIE: &str = "x402-pass-";
 const SECONDS: u64 = 3600;
 /// The longest that a pass may last, in seconds.
 pub const SECONDS_MOST: u64 = 30 * 86_400;
-/// Characters of a pass, and how many of one request are looked at.
+/// Characters of a pass, and how many cookies of one name are looked at.
 const LONGEST: usize = 1024;
 const MOST: usize = 8;
 /// What keeps the key of passes apart from whatever else its secret is used for.
@@ -99,7 +99,7 @@ pub struct Pass {
     pub payment: String,
     /// What it opens: see [`Passes`].
     scope: Bytes32,
-    /// When it was given.
+    /// When its payment settled.
     pub since: UnixSeconds,
     /// When it ends.
     pub until: UnixSeconds,
@@ -120,14 +120,14 @@ pub struct Entry<'g> {
     pub page: Option<String>,
 }
 
-/// What a payer's book is asked about a pass: the payer, the payment and when it was given, as text.
+/// What a payer's book is asked about a pass: the payer, the payment and when it settled, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
     /// Who paid.
     pub payer: String,
     /// What the ledger keeps the payment under.
     pub payment: String,
-    /// When the pass was given, in Unix seconds.
+    /// When the payment settled, in Unix seconds.
     pub since: u64,
 }
 
@@ -170,15 +170,22 @@ pub struct Shown<'g> {
     pub pass: Pass,
     /// The offer that it was given for.
     pub offer: &'g Offer,
-    /// Whether it is the request's bearer token, which is then not the origin's to see.
-    pub token: bool,
 }
 
 /// How a request carries its pass, or wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier {
+enum Carrier {
     Cookie,
     Token,
+}
+
+/// What a request wants of a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    carrier: Carrier,
+    scope: Bytes32,
+    /// The cookie's path.
+    place: String,
 }
 
 impl Passes {
@@ -225,12 +232,13 @@ impl Passes {
     }
 }
 
-/// The passes that a request shows, and how.
-fn shown<'f>(facts: &Facts<'f>) -> impl Iterator<Item = (Carrier, &'f str)> {
-    let token = facts.authorization.and_then(|value| value.strip_prefix("Bearer "));
+/// The passes for this scope that a request shows.
+fn shown<'f>(facts: &Facts<'f>, scope: &Bytes32) -> impl Iterator<Item = &'f str> {
+    let own = cookie_name(scope);
     let cookies = facts.cookie.unwrap_or_default().split(';').filter_map(|cookie| cookie.trim().split_once('='));
-    let cookies = cookies.filter(|(name, _)| name.starts_with(COOKIE)).map(|(_, value)| (Carrier::Cookie, value));
-    token.map(|token| (Carrier::Token, token)).into_iter().chain(cookies).take(MOST)
+    let cookies = cookies.filter(move |(name, _)| *name == own).map(|(_, value)| value);
+    let token = facts.authorization.and_then(bearer_of);
+    token.into_iter().chain(cookies.take(MOST))
 }
 
 /// A `Cookie` header without passes: they are between the browser and the gate.
@@ -256,43 +264,54 @@ impl Gate {
             return None;
         }
         let host = &self.config().public_origin;
-        let good = |(carrier, text)| {
-            let pass = passes.read(text).filter(|pass| now < pass.until)?;
-            let of = |offer: &&Offer| passes.scope(host, listing, offer, path, facts.query) == pass.scope;
-            listing.offers.iter().find(of).map(|offer| Shown { pass, offer, token: carrier == Carrier::Token })
-        };
-        shown(facts).find_map(good)
+        listing.offers.iter().find_map(|offer| {
+            let scope = passes.scope(host, listing, offer, path, facts.query);
+            shown(facts, &scope).find_map(|text| {
+                let pass = passes.read(text).filter(|pass| now < pass.until && pass.scope == scope)?;
+                Some(Shown { pass, offer })
+            })
+        })
     }
 
-    /// The pass that a sale will be given once it has settled, if its request asks for one: the header that carries it.
-    pub(super) fn promised(
-        &self,
-        facts: &Facts<'_>,
-        listing: &Listing,
-        offer: &Offer,
-        path: &str,
-        paid: (Address, String),
-        now: UnixSeconds,
-    ) -> Vec<Header> {
-        let Some((passes, carrier)) = self.config().passes().zip(carrier(facts)) else {
-            return Vec::new();
-        };
+    /// What a sale's request wants of a pass, if it wants one.
+    pub(super) fn wish(&self, facts: &Facts<'_>, listing: &Listing, offer: &Offer, path: &str) -> Option<Wish> {
+        let (passes, carrier) = self.config().passes().zip(carrier(facts))?;
         // Version 1 has another form of the same offer.
         let network = &offer.terms.network;
         let offer = listing.offers.iter().find(|own| own.terms.network == *network).unwrap_or(offer);
         let scope = passes.scope(&self.config().public_origin, listing, offer, path, facts.query);
-        let until = now.plus(passes.seconds);
-        let text = passes.write(&Pass { payer: paid.0, payment: paid.1, scope, since: now, until });
+        // A browser holds the cookie against the path as it wrote it, and a path that would end the attribute is left out:
+        // the cookie's name tells pages apart too.
+        let plain = !path.contains([';', ',']) && facts.path == path;
+        let place = if passes.covers == Covers::Page && plain { path.into() } else { "/".into() };
+        Some(Wish { carrier, scope, place })
+    }
+
+    /// The headers that carry the pass of a payment which settled then: it lasts from then on, however often its answer is
+    /// asked for. None when nobody wants one, or when it is over.
+    pub(super) fn give(
+        &self,
+        wish: Option<&Wish>,
+        payer: Address,
+        payment: &str,
+        settled: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Vec<Header> {
+        let Some((passes, Wish { carrier, scope, place })) = self.config().passes().zip(wish) else {
+            return Vec::new();
+        };
+        let until = settled.plus(passes.seconds);
+        if now >= until {
+            return Vec::new();
+        }
+        let pass = Pass { payer, payment: payment.into(), scope: *scope, since: settled, until };
+        let text = passes.write(&pass);
         match carrier {
             Carrier::Token => Vec::from([Header::new(PAYMENT_PASS, text)]),
             Carrier::Cookie => {
-                // A path that would end the attribute is left out: the name tells pages apart too.
-                let plain = !path.contains([';', ',']) && path.is_ascii();
-                let place = if passes.covers == Covers::Page && plain { path } else { "/" };
-                let name = hex::encode(scope.get(..4).unwrap_or_default());
-                let name = [COOKIE, name.trim_start_matches("0x")].concat();
                 let secure = if self.config().public_origin.starts_with("https:") { "; Secure" } else { "" };
-                let seconds = crate::types::amount::decimal(passes.seconds);
+                let seconds = crate::types::amount::decimal(until.since(now));
+                let name = cookie_name(scope);
                 let cookie =
                     [&name, "=", &text, "; Path=", place, "; Max-Age=", &seconds, "; HttpOnly; SameSite=Lax", secure];
                 // The cookie is the browser's; the page learns only that there is one.
@@ -305,6 +324,23 @@ impl Gate {
     pub fn opened(&self, entry: &Entry<'_>) -> Vec<Header> {
         self.common(entry.page.as_deref(), "private, no-store")
     }
+
+    /// Whether a request's bearer token is a pass, good for something or not: it is the gate's, and no origin gets it.
+    pub fn is_pass(&self, authorization: &str) -> bool {
+        self.config().passes().zip(bearer_of(authorization)).is_some_and(|(passes, text)| passes.read(text).is_some())
+    }
+}
+
+/// What a cookie for this scope is called.
+fn cookie_name(scope: &Bytes32) -> String {
+    let digits = hex::encode(scope.get(..4).unwrap_or_default());
+    [COOKIE, digits.trim_start_matches("0x")].concat()
+}
+
+/// The token of an `Authorization` header; the scheme's case means nothing (RFC 9110).
+fn bearer_of(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn carrier(facts: &Facts<'_>) -> Option<Carrier> {

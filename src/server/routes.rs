@@ -50,6 +50,11 @@ impl Pattern {
         Ok(Self { method, segments: segments.map_err(|error| fault(error.detail()))?, rest })
     }
 
+    /// Whether it ends in a `*` that begins above where the other ends.
+    pub(super) const fn is_wider(&self, other: &Self) -> bool {
+        self.rest && self.segments.len() < other.segments.len()
+    }
+
     /// Whether it speaks for this method. `HEAD` is `GET` without the body, and is sold as such.
     pub fn takes(&self, method: &str) -> bool {
         self.method.as_deref().is_none_or(|own| own == method || (own == "GET" && method == "HEAD"))

@@ -36,9 +36,10 @@ test("S-341 every part has one version and one content, and none runs anything w
   const strange = crates.filter((text) => text.includes("source = "));
   assert.ok(strange.length > 100);
   for (const text of strange) assert.match(text, /source = "registry\+https:\/\/github\.com\/rust-lang\/crates\.io-index"\nchecksum = "[0-9a-f]{64}"/);
-  assert.deepEqual(crates.filter((text) => !text.includes("source = ")).map((text) => /name = "([\w-]+)"/.exec(text)[1]).sort(), ["x402-core", "x402-gate", "x402-wasm", "xtask"]);
+  assert.deepEqual(crates.filter((text) => !text.includes("source = ")).map((text) => /name = "([\w-]+)"/.exec(text)[1]).sort(), ["x402-core", "x402-gate", "x402-keystore", "x402-wasm", "xtask"]);
   assert.match(read("xtask/src/build.rs"), /"build", "--quiet", "--locked"/);
   // Who installs the package gets nobody else's code with it, and runs none.
   const shipped = JSON.parse(read("pkg/package.json"));
-  for (const key of ["dependencies", "optionalDependencies", "peerDependencies", "scripts", "bin"]) assert.equal(shipped[key], undefined, key);
+  for (const key of ["dependencies", "optionalDependencies", "peerDependencies", "scripts"]) assert.equal(shipped[key], undefined, key);
+  assert.deepEqual(shipped.bin, { "x402-wasm": "js/cli/main.js" }, "what is run is run by name");
 });

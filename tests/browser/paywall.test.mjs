@@ -1,6 +1,7 @@
 // The paywall in a real browser: a person meets it, pays with a wallet, reads, reloads; says no; loses the answer; sees it on
 // a phone, in the dark, from right to left, without a wallet, without a mouse.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 
@@ -49,7 +50,8 @@ describe("the paywall", () => {
     });
     assert.equal(wallet.asked("eth_signTypedData_v4").length, 1, "one signature");
     // The bought page has no icon of its own.
-    assert.deepEqual(faults.filter((fault) => !fault.endsWith("/favicon.ico")), [`402 ${url}`]);
+    // Asked for once more before anything is signed: another tab may have paid.
+    assert.deepEqual(faults.filter((fault) => !fault.endsWith("/favicon.ico")), [`402 ${url}`, `402 ${url}`]);
     assert.deepEqual(requests.filter((asked) => !asked.startsWith("data:") && asked !== url && !asked.endsWith("/favicon.ico")), [], "nobody else is asked");
   });
 
@@ -82,7 +84,7 @@ describe("the paywall", () => {
       });
       const amount = await moved(w, async () => {
         await pay(tab);
-        await tab.waitForFunction(() => sessionStorage.length === 1);
+        await tab.waitForFunction(() => localStorage.length === 1);
         await tab.waitForRequest((request) => request.headers()["payment-signature"] !== undefined);
         await tab.waitForEvent("requestfailed");
         // The tab is loaded anew in the middle of it: the payment is known from before. The test's own hands got the pass.
@@ -92,10 +94,45 @@ describe("the paywall", () => {
         await read(tab);
       });
       assert.equal(amount, 20_000n);
-      assert.equal(await tab.evaluate(() => sessionStorage.length), 0);
     });
     assert.ok(sent.length >= 2);
     assert.equal(new Set(sent).size, 1, "one payment, however often it was sent");
+    assert.equal(wallet.asked("eth_signTypedData_v4").length, 1);
+  });
+
+  test("that two tabs meet is paid once", async () => {
+    const wallet = walletOf(w);
+    await visit({ wallet }, async (tab) => {
+      const other = await tab.context().newPage();
+      await other.goto(url);
+      await other.waitForSelector("html[data-ready]", { state: "attached" });
+      const amount = await moved(w, async () => {
+        await Promise.all([pay(tab), pay(other)]);
+        await Promise.all([read(tab), read(other)]);
+      });
+      assert.equal(amount, 20_000n);
+    });
+    assert.equal(wallet.asked("eth_signTypedData_v4").length, 1);
+  });
+
+  test("whose cookie is not kept offers no second payment, and the page as a file", async () => {
+    const wallet = walletOf(w);
+    await visit({ wallet }, async (tab) => {
+      await tab.route(url, async (route) => {
+        const response = await route.fetch();
+        const { "set-cookie": lost, ...headers } = response.headers();
+        await tab.context().clearCookies();
+        return route.fulfill({ response, headers });
+      });
+      const amount = await moved(w, async () => {
+        await pay(tab);
+        await tab.getByRole("alert").getByText("keeps no cookie").waitFor();
+        assert.equal(await tab.getByRole("button", { name: "Test Wallet" }).isVisible(), false);
+        const [file] = await Promise.all([tab.waitForEvent("download"), tab.getByRole("button", { name: "Save the page" }).click()]);
+        assert.match(await readFile(await file.path(), "utf8"), new RegExp(TITLE));
+      });
+      assert.equal(amount, 20_000n);
+    });
     assert.equal(wallet.asked("eth_signTypedData_v4").length, 1);
   });
 
@@ -104,7 +141,7 @@ describe("the paywall", () => {
     await visit({ wallet }, async (tab) => {
       await pay(tab);
       await tab.getByRole("alert").getByText("invalid_exact_evm_insufficient_balance").waitFor();
-      assert.equal(await tab.evaluate(() => sessionStorage.length), 0);
+      assert.equal(await tab.evaluate(() => localStorage.length), 0);
     });
     assert.equal(wallet.asked("eth_signTypedData_v4").length, 1);
   });

@@ -341,7 +341,7 @@ fn bought_nothing_before(gate: &Gate, sale: &Sale<'_>) -> Answer {
     let claim = gate.claim(sale, "GET", "https://origin.example.net/api/paid", b"");
     let (record, outcome) = apply(None, &claim.event(Amount::ZERO), claim.time(NOW));
     assert!(record.is_none(), "nothing is written down");
-    match gate.heed(sale, Some(Said::plain(outcome))) {
+    match gate.heed(sale, &claim.key, Some(Said::plain(outcome))) {
         Next::Answer(answer) => answer,
         other => panic!("{other:?}"),
     }
@@ -356,7 +356,7 @@ fn i4_f43_a_payment_for_the_price_of_before_is_still_known() {
     let Step::Pay(sale) = gate.admit(&Facts { payment_signature: Some(&kept), ..get("/api/paid") }, NOW) else {
         panic!("its signature is good")
     };
-    let word = |outcome| match gate.heed(&sale, Some(Said::plain(outcome))) {
+    let word = |outcome| match gate.heed(&sale, "key", Some(Said::plain(outcome))) {
         Next::Answer(answer) => (answer.status, error_of(&answer)),
         other => panic!("{other:?}"),
     };
@@ -364,7 +364,7 @@ fn i4_f43_a_payment_for_the_price_of_before_is_still_known() {
     let settlement = SettleResponse::settled("0x1".into(), "0x2".into(), "eip155:84532".into());
     let head = Head { status: 200, headers: Vec::new() };
     let said = Said { head: Some(head), ..Said::plain(Outcome::Replay(Some(settlement))) };
-    assert!(matches!(gate.heed(&sale, Some(said)), Next::Replay(..)), "what it bought is its payer's");
+    assert!(matches!(gate.heed(&sale, "key", Some(said)), Next::Replay(..)), "what it bought is its payer's");
     // A stranger's signature, or none, asks no book.
     let mut forged = signed_with(&old, |_| {});
     forged["payload"]["authorization"]["value"] = "9001".into();

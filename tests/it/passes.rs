@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 use x402_core::error::Code;
+use x402_core::ledger::outcome::Outcome;
 use x402_core::ledger::record::State;
+use x402_core::server::book::{Next, Said};
 use x402_core::server::config::Config;
-use x402_core::server::gate::{Facts, Gate, Step};
+use x402_core::server::gate::{Facts, Gate, Header, Sale, Step};
 use x402_core::server::pass::{Doubt, Entry, other_cookies};
 use x402_core::transport::http;
 use x402_core::types::facilitator::SettleResponse;
@@ -36,14 +38,27 @@ fn get<'a>(path: &'a str) -> Facts<'a> {
     Facts { method: "GET", path, ..Facts::default() }
 }
 
+/// The headers of the answer to a payment that settled then.
+fn delivered(gate: &Gate, sale: &Sale<'_>, key: &str, settled: Option<UnixSeconds>) -> Vec<Header> {
+    let settlement = SettleResponse::settled("0x1".into(), "0x2".into(), "eip155:84532".into());
+    let outcome = Outcome::Deliver(settled.map(|_| settlement));
+    match gate.heed(sale, key, Some(Said { settled, ..Said::plain(outcome) })) {
+        Next::Deliver(headers, _) => headers,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Buys a page and hands over what carries the pass.
 fn bought(gate: &Gate, path: &str, wish: &str) -> Vec<(String, String)> {
     let header = paid();
     let facts = Facts { payment_signature: Some(&header), payment_pass: Some(wish), ..get(path) };
     let Step::Pay(sale) = gate.admit(&facts, NOW) else { panic!("no sale") };
-    let settlement = SettleResponse::settled("0x1".into(), "0x2".into(), "eip155:84532".into());
-    assert!(gate.delivered(&sale, None).iter().all(|header| header.name != "payment-pass"), "nothing has settled");
-    let headers = gate.delivered(&sale, Some(&settlement));
+    let key = gate.claim(&sale, "GET", "https://origin.example.net/api/paid", b"").key;
+    let headers = delivered(gate, &sale, &key, Some(NOW));
+    assert!(
+        delivered(gate, &sale, &key, None).iter().all(|header| header.name != "payment-pass"),
+        "nothing has settled"
+    );
     let carries = |name: &str| matches!(name, "payment-pass" | "set-cookie");
     headers.iter().filter(|h| carries(h.name)).map(|h| (h.name.into(), h.value.to_string())).collect()
 }
@@ -71,11 +86,38 @@ fn a_pass_opens_what_was_paid_for_until_it_ends() {
     let shown = token(&gate);
     let facts = Facts { authorization: Some(&shown), ..get("/api/paid") };
     let entry = enters(&gate, &facts, NOW).expect("it opens");
-    assert!(entry.shown.token, "the origin does not see it");
+    assert!(gate.is_pass(&shown) && gate.is_pass(&shown.replace("Bearer", "bearer")), "the origin does not see it");
+    assert!(!gate.is_pass("Bearer of-the-origin") && !gate.is_pass("Basic eDp5"));
     assert_eq!(entry.refusal.status, 402, "should its book have revoked it");
     assert!(enters(&gate, &Facts { method: "HEAD", ..facts }, NOW).is_some());
     assert!(enters(&gate, &facts, NOW.plus(3599)).is_some());
     assert!(enters(&gate, &facts, NOW.plus(3600)).is_none(), "an hour is over");
+}
+
+#[test]
+fn a_pass_lasts_from_the_settlement_however_often_its_answer_is_asked_for() {
+    let gate = walled();
+    let header = paid();
+    let late = NOW.plus(3000);
+    let facts = Facts { payment_signature: Some(&header), payment_pass: Some("token"), ..get("/api/paid") };
+    let Step::Pay(sale) = gate.admit(&facts, late) else { panic!("no sale") };
+    let given = |settled| delivered(&gate, &sale, "eip155:84532:0x1:0x2:0x3", Some(settled));
+    let pass = given(NOW).into_iter().find(|header| header.name == "payment-pass").unwrap();
+    let shown = ["Bearer ", &pass.value].concat();
+    let facts = Facts { authorization: Some(&shown), ..get("/api/paid") };
+    assert!(enters(&gate, &facts, NOW.plus(3599)).is_some());
+    assert!(enters(&gate, &facts, NOW.plus(3600)).is_none(), "not a second longer than the first one");
+    let over = given(UnixSeconds(late.0 - 3600));
+    assert!(over.iter().all(|header| header.name != "payment-pass"), "and none when that is over");
+}
+
+#[test]
+fn the_cookie_of_a_path_that_a_browser_writes_otherwise_is_for_all_paths() {
+    let gate = walled();
+    for (path, place) in [("/api/paid", "/api/paid"), ("/api/%70aid", "/")] {
+        let given = bought(&gate, path, "cookie");
+        assert!(given[0].1.contains(&format!("; Path={place}; ")), "{path}: {}", given[0].1);
+    }
 }
 
 #[test]
@@ -132,9 +174,9 @@ fn a_cookie_is_the_browsers_alone() {
     assert!(enters(&gate, &Facts { cookie: Some(&all), ..get("/api/paid") }, NOW).is_some());
     assert_eq!(other_cookies(&all), "a=1; b=2");
     assert_eq!(other_cookies(pair), "");
-    // More passes than are looked at hide nothing but themselves.
-    let many = ["x402-pass-00000000=a.b; ".repeat(8).as_str(), pair].concat();
-    assert!(enters(&gate, &Facts { cookie: Some(&many), ..get("/api/paid") }, NOW).is_none());
+    // Passes for other pages hide nothing, however many there are.
+    let many = ["x402-pass-00000000=a.b; ".repeat(100).as_str(), pair].concat();
+    assert!(enters(&gate, &Facts { cookie: Some(&many), ..get("/api/paid") }, NOW).is_some());
 }
 
 #[test]
@@ -153,7 +195,7 @@ fn nobody_asked_or_nobody_gives() {
     let unasked = Facts { payment_signature: Some(&header), ..get("/api/paid") };
     let open = walled();
     let Step::Pay(sale) = open.admit(&unasked, NOW) else { panic!("no sale") };
-    assert!(sale.pass.is_empty(), "no pass that nobody asked for");
+    assert!(sale.wish.is_none(), "no pass that nobody asked for");
     let gate = gate_of(&config());
     assert!(bought(&gate, "/api/paid", "token").is_empty(), "without a paywall there are no passes");
     let shown = token(&walled());

@@ -65,6 +65,33 @@ test("a provider on another chain is asked to switch, and its refusal is its own
   }
 });
 
+test("a wallet that does not know the chain is told of it, if somebody has said what to tell", async () => {
+  const chain = { chainName: "Base Sepolia", rpcUrls: ["https://sepolia.base.org"], nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 } };
+  let known = false;
+  const wallet = provider({
+    eth_chainId: () => "0x1",
+    wallet_switchEthereumChain: () => {
+      if (!known) throw Object.assign(new Error("Unrecognized chain ID"), { code: 4902 });
+      return null;
+    },
+    wallet_addEthereumChain: () => ((known = true), null),
+  });
+  const payer = await createPayer({ wallet, chains: { "eip155:84532": chain } });
+  assert.equal((await payer.fetch(seller.url)).status, 200);
+  const { params } = wallet.calls.find(({ method }) => method === "wallet_addEthereumChain");
+  assert.deepEqual(params, [{ ...chain, chainId: "0x14a34" }]);
+  assert.equal(wallet.count("wallet_switchEthereumChain"), 2);
+
+  known = false;
+  const no = provider({ eth_chainId: () => "0x1", wallet_switchEthereumChain: () => { throw { code: 4902 }; }, wallet_addEthereumChain: () => { throw { code: 4001 }; } });
+  await assert.rejects((await createPayer({ wallet: no, chains: { "eip155:84532": chain } })).fetch(seller.url), { code: "payer_wallet_rejected" });
+  const other = provider({ eth_chainId: () => "0x1", wallet_switchEthereumChain: () => { throw { code: 4902 }; } });
+  await assert.rejects((await createPayer({ wallet: other, chains: { "eip155:8453": chain } })).fetch(seller.url), { code: "payer_wallet_failed" });
+  for (const chains of [{ base: chain }, { "eip155:8453": {} }, { "eip155:8453": null }]) {
+    await assert.rejects(createPayer({ wallet, chains }), { code: "payer_invalid_options" });
+  }
+});
+
 test("a user's no is its own error, however it is wrapped", async () => {
   const no = Object.assign(new Error("User rejected the request."), { code: 4001 });
   for (const thrown of [no, { code: 4001 }, Object.assign(new Error("wrapped"), { cause: no })]) {

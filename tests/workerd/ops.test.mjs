@@ -294,7 +294,7 @@ test("S-103 I10 no secret is ever said: not in the log, not in an answer, not to
     const bad = await payment(required, payer, { signature: `0x${"ca".repeat(64)}1b` });
     assert.equal((await hear(present(`${gate.url}/paid`, good))).status, 200);
     assert.equal((await hear(present(`${gate.url}/paid`, good))).status, 200);
-    assert.equal((await hear(present(`${gate.url}/dear`, good))).status, 402);
+    assert.equal((await hear(present(`${gate.url}/dear`, good))).status, 409, "it is known, and bound to another request");
     assert.equal((await hear(present(`${gate.url}/paid`, bad))).status, 402);
     await hear(present(`${gate.url}/fails`, await payment(await challenge(`${gate.url}/fails`), payer)));
     await hear(fetch(`${gate.url}/paid`, { headers: { "payment-signature": base64("canary-of-a-payment") } }));

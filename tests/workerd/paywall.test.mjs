@@ -130,6 +130,49 @@ test("a pass can be revoked by payment and by payer, and a later one stands", as
   assert.equal((await ask(`/.x402/passes?payer=${payer}`, { authorization: `Bearer ${ADMIN_TOKEN}` })).status, 405);
 });
 
+test("a payment that is presented again gives the same time and no more, and a revoked one nothing", async () => {
+  const key = await freshPayer();
+  const kept = await payment(await challenge(`${gate.url}/page`), key);
+  const passes = [];
+  for (let time = 0; time < 2; time += 1) {
+    const answer = await present(`${gate.url}/page`, kept, { headers: { "payment-pass": "token" } });
+    passes.push(JSON.parse(Buffer.from(answer.headers.get("payment-pass").split(".")[0], "base64url")));
+    assert.equal((await revoke(`payment=${passes[0].payment}`)).status, 200);
+    assert.equal(await status("/page", bearer(answer.headers.get("payment-pass"))), 402, "revoked is revoked");
+  }
+  assert.deepEqual(passes[1], passes[0]);
+});
+
+test("a pass names the payment that moved, however the purchase is named", async () => {
+  const key = await freshPayer();
+  const named = { headers: { "payment-pass": "token", "idempotency-key": "one-purchase" } };
+  const [first, second] = [await buy(`${gate.url}/page`, key, { init: named }), await buy(`${gate.url}/page`, key, { init: named })];
+  const claims = [first, second].map(({ headers }) => JSON.parse(Buffer.from(headers.get("payment-pass").split(".")[0], "base64url")));
+  assert.equal(await balanceOf(chain.rpc, chain.asset, privateKeyToAccount(key).address), 990_000n, "one price");
+  assert.equal(claims[1].payment, claims[0].payment);
+});
+
+test("a revocation names a whole payment, or nothing is revoked", async () => {
+  const pass = await token("/page", await freshPayer());
+  const { payment } = JSON.parse(Buffer.from(pass.split(".")[0], "base64url"));
+  for (const query of [`payment=${payment}&reason=x`, `payment=${payment.slice(0, -2)}`, `payment=x:${payment}`, "payment=", `payment=${payment.replace("eip155", "")}`]) {
+    assert.equal((await revoke(query)).status, 400, query);
+  }
+  assert.equal(await status("/page", bearer(pass)), 200);
+  assert.equal((await revoke(`payment=${payment.toLowerCase()}`)).status, 200, "in any case of letters");
+  assert.equal(await status("/page", bearer(pass)), 402);
+});
+
+test("no origin gets a pass, on whichever path and in whichever case of letters", async () => {
+  const pass = await token("/page", await freshPayer());
+  for (const [path, authorization] of [["/free", `Bearer ${pass}`], ["/free", `bearer ${pass}`], ["/page", `bearer ${pass}`]]) {
+    assert.equal(await status(path, { authorization, "payment-pass": "token" }), 200);
+    assert.deepEqual([origin.seen.at(-1).headers.authorization, origin.seen.at(-1).headers["payment-pass"]], [undefined, undefined]);
+  }
+  assert.equal(await status("/free", { authorization: "Bearer of-the-origin" }), 200);
+  assert.equal(origin.seen.at(-1).headers.authorization, "Bearer of-the-origin");
+});
+
 test("without a paywall nothing is given and nothing is taken", async () => {
   const facilitator = await startFacilitator();
   const plain = await startGate(config(origin, remote(facilitator), ROUTES, { admin: MORE.admin }), SECRETS);

@@ -43,13 +43,19 @@ const COUNT: &str = "count";
 
 /// Claims a payment for a request; none when the book cannot be asked.
 pub(crate) async fn claim(env: &Env, claim: &Claim) -> Option<Word> {
-    if !AGREED.get() {
-        let counting = named(env, COUNT)?.count(claim.books).ok()?;
-        heard(counting).await?;
-        AGREED.set(true);
-    }
+    agreed(env, claim.books).await?;
     let stub = object(env, claim)?;
     said(stub.claim(&claim.key, &claim.write()).ok()?).await
+}
+
+/// Holds the number of books to the ledger's, once in an isolate's life; none when it is another: payers would be looked
+/// for in other books than they are in.
+async fn agreed(env: &Env, books: u32) -> Option<()> {
+    if !AGREED.get() {
+        heard(named(env, COUNT)?.count(books).ok()?).await?;
+        AGREED.set(true);
+    }
+    Some(())
 }
 
 /// Reports on work; none when the book cannot be asked, or its word is lost.
@@ -101,7 +107,8 @@ pub(crate) struct Handed {
 
 impl Handed {
     fn of(step: Step) -> Self {
-        Self { said: Said::plain(step.outcome), body: None, due: step.due, passing: false }
+        let said = Said { settled: step.settled, ..Said::plain(step.outcome) };
+        Self { said, body: None, due: step.due, passing: false }
     }
 
     /// Takes the answer that is replayed from the shelf.
@@ -133,12 +140,14 @@ pub(crate) fn begin(desk: &Desk) -> Result<Option<u64>, Error> {
 
 /// Whether the payer's book lets a pass stand; none when it cannot be asked.
 pub(crate) async fn pass_stands(env: &Env, doubt: &Doubt, books: u32) -> Option<bool> {
+    agreed(env, books).await?;
     let stub = numbered(env, book::shard(&doubt.payer, books))?;
     heard(stub.stands(&doubt.write()).ok()?).await?.as_bool()
 }
 
 /// Revokes passes; none when the book cannot be asked.
 pub(crate) async fn revoke(env: &Env, of: &Revocation, books: u32) -> Option<()> {
+    agreed(env, books).await?;
     let stub = numbered(env, book::shard(&of.payer.to_checksum(), books))?;
     heard(stub.revoke(&of.subject()).ok()?).await.map(drop)
 }

@@ -45,6 +45,8 @@ pub(crate) struct Step {
     pub(crate) outcome: Outcome,
     /// When the record wants to be looked after, if it was written.
     pub(crate) due: Option<u64>,
+    /// When the payment settled, if it has.
+    pub(crate) settled: Option<UnixSeconds>,
 }
 
 impl Desk {
@@ -97,11 +99,12 @@ impl Desk {
         };
         let before = known.as_ref().map(|held| &held.record).or(of_shelf.as_ref());
         let (after, outcome) = apply(before, event, now);
+        let settled = after.as_ref().or(before).and_then(Record::settled_at);
         let Some(record) = after else {
             if let Some(held) = known {
                 self.hand(|hand| hand.insert(key.into(), held));
             }
-            return Ok(Step { outcome, due: None });
+            return Ok(Step { outcome, due: None, settled });
         };
         let (of_before, old_bill) = known.map_or((None, None), |held| (Some(held.account), held.bill));
         let account = match account.map(String::from).or(of_before) {
@@ -117,6 +120,6 @@ impl Desk {
                 }
             });
         }
-        Ok(Step { outcome, due: Some(due) })
+        Ok(Step { outcome, due: Some(due), settled })
     }
 }

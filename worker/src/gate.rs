@@ -32,6 +32,8 @@ pub(crate) struct Visit {
     pub(crate) page: Option<String>,
     /// The request's cookies, if it has any.
     pub(crate) cookie: Option<String>,
+    /// Whether its bearer token is a pass.
+    pub(crate) shows_pass: bool,
 }
 
 /// What the entry reads of a request's head, all at once.
@@ -91,7 +93,9 @@ pub(crate) fn enter(gate: &'static Gate, env: Env, request: Request, head: Head,
     }
     let (trace, query) = (trace(), query.map(String::from));
     let id = trace.id().to_owned();
-    let visit = Visit { id, gate, env, request, method: head.method, query, page: head.origin, cookie: head.cookie };
+    let shows_pass = head.authorization.as_deref().is_some_and(|text| gate.is_pass(text));
+    let (method, page, cookie) = (head.method, head.origin, head.cookie);
+    let visit = Visit { id, gate, env, request, method, query, page, cookie, shows_pass };
     let promise = future_to_promise(async move { walk(&visit, step, trace).await.map(Into::into) });
     Ok(promise.into())
 }
@@ -119,8 +123,7 @@ async fn let_in(visit: &Visit, entry: &Entry<'static>, trace: Trace) -> Result<R
     let Ok(context) = context::of_pass(visit, entry).await else {
         return finish(&fails(Code::GateInternal), trace);
     };
-    let token = entry.shown.token.then(|| ("authorization", String::new()));
-    let changed = token.into_iter().chain(context.map(|context| (PAYMENT_CONTEXT, context))).collect();
+    let changed = context.map(|context| (PAYMENT_CONTEXT, context)).into_iter().collect();
     match ask_origin(visit, &entry.path, &JsValue::UNDEFINED, true, changed).await {
         Some(origin) => {
             trace.end(origin.status(), Some("pass"));
@@ -170,6 +173,10 @@ pub(crate) async fn ask_origin(
     };
     let url = config.target(path, visit.query.as_deref());
     let stripped = respond::stripped_from_request();
+    // Passes are between the browser and the gate.
+    if visit.shows_pass {
+        changed.push(("authorization", String::new()));
+    }
     if let Some(cookie) = visit.cookie.as_deref().filter(|cookie| cookie.contains(COOKIE)) {
         changed.push(("cookie", other_cookies(cookie)));
     }

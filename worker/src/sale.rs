@@ -40,7 +40,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
     if let Some(first) = &said.first {
         work.claim.key.clone_from(first);
     }
-    let (mut next, mut beside) = (visit.gate.heed(sale, Some(said)), beside);
+    let (mut next, mut beside) = (visit.gate.heed(sale, &work.claim.key, Some(said)), beside);
     loop {
         let word = match next {
             Next::Verify(attempt) => match work.verify(attempt).await {
@@ -55,6 +55,10 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
                 Err(answer) => return finish(&answer, trace),
             },
             Next::Execute(attempt) => work.execute(attempt).await,
+            // The work is still owed, and not done for nobody: it is there for the same payment when it comes again.
+            Next::Claim if js::gone(&visit.request) => {
+                return finish(&visit.gate.faulted(sale, Code::GateClientGone), trace);
+            }
             Next::Claim => book::claim(&visit.env, &work.claim).await,
             Next::Deliver(headers, outcome) => {
                 let Some(origin) = &work.origin else {
@@ -75,7 +79,7 @@ pub(crate) async fn sell(visit: &Visit, sale: &Sale<'static>, trace: Trace) -> R
             }
         };
         let (said, body) = word.map_or((None, JsValue::UNDEFINED), |(said, body)| (Some(said), body));
-        next = visit.gate.heed(sale, said);
+        next = visit.gate.heed(sale, &work.claim.key, said);
         beside = body;
     }
 }

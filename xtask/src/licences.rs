@@ -218,6 +218,7 @@ mod tests {
             "packages": [
                 { "id": "core", "name": "x402-core", "version": "1", "license": "MIT" },
                 { "id": "wasm", "name": "x402-wasm", "version": "1", "license": "MIT" },
+                { "id": "keystore", "name": "x402-keystore", "version": "1", "license": "MIT" },
                 { "id": "gate", "name": "x402-gate", "version": "1", "license": "MIT" },
                 { "id": "deep", "name": "deep", "version": "2", "license": "GPL-3.0" },
                 { "id": "tool", "name": "tool", "version": "3", "license": "GPL-3.0" },

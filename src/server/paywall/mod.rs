@@ -56,6 +56,10 @@ const WORDS: &[(&str, &str)] = &[
     ("settling", "The payment is being settled. The same payment is asked about again; nothing is paid twice."),
     ("paid", "Paid. Opening the page…"),
     ("again", "Ask again with the same payment"),
+    ("save", "Save the page"),
+    ("cookies", "Paid. But this browser keeps no cookie for it, so the page cannot be opened here. It can be saved."),
+    ("over", "This was paid for before, and its time is over. Choose a wallet to pay for it again."),
+    ("free", "The page was given away and not sold, so it cannot be opened here. Nothing was charged."),
     ("rejected", "The wallet's person said no. Nothing was signed and nothing moved."),
     (
         "chain",

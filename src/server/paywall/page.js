@@ -1,6 +1,6 @@
 // The paywall's script: it finds wallets, has one sign the document that the gate wrote, sends the payment, and reloads the
-// page with the pass it got. A payment that was signed is kept until it is known what became of it: whatever happens to
-// this page, the same one is sent again, and no second one is signed while the first may still settle.
+// page with the pass it got. A payment that was signed is kept until it is known what became of it, for all tabs: whatever
+// happens to this one, the same payment is sent again, and no second one is signed while the first may still settle.
 const { offers, resource, now: served, words } = JSON.parse(document.getElementById("terms").textContent);
 const by = (id) => document.getElementById(id);
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -10,24 +10,29 @@ const skew = served - Math.floor(Date.now() / 1000);
 const time = () => Math.floor(Date.now() / 1000) + (Math.abs(skew) > 30 ? skew : 0);
 
 const PLACE = `x402:${location.pathname}${location.search}`;
+/** Seconds that a gate knows a payment for after its authorization has ended. */
+const KNOWN = 86_400;
 const kept = {
   get() {
     try {
-      const known = JSON.parse(sessionStorage.getItem(PLACE));
-      return known && known.until > time() ? known : undefined;
+      const known = JSON.parse(localStorage.getItem(PLACE));
+      return known && known.until + KNOWN > time() ? known : undefined;
     } catch {
       return undefined; // a browser that keeps nothing
     }
   },
   set(payment) {
     try {
-      if (payment) sessionStorage.setItem(PLACE, JSON.stringify(payment));
-      else sessionStorage.removeItem(PLACE);
+      if (payment) localStorage.setItem(PLACE, JSON.stringify(payment));
+      else localStorage.removeItem(PLACE);
     } catch {
       // It is still in this page's memory.
     }
   },
 };
+/** One tab at a time, where the browser can: two would pay for the same page. */
+const locked = (work) => (navigator.locks ? navigator.locks.request(PLACE, work) : work());
+
 let payment = kept.get();
 let busy = false;
 
@@ -43,6 +48,7 @@ function trouble(text, code) {
     return p;
   }));
   by("again").hidden = !payment;
+  by("again").textContent = payment?.paid ? words.save : words.again;
 }
 
 class Told extends Error {
@@ -77,7 +83,7 @@ async function sign(provider, { document: form, accepted, chain, seconds }) {
   const authorization = { ...form.message, from, validAfter: String(time() - 60), validBefore: String(until), nonce };
   const signature = await ask(provider, "eth_signTypedData_v4", [from, JSON.stringify({ ...form, message: authorization })]);
   if (time() >= until) throw new Told(words.late, "payer_wallet_failed");
-  return { header: base64(JSON.stringify({ x402Version: 2, payload: { signature, authorization }, resource, accepted })), until };
+  return { header: base64(JSON.stringify({ x402Version: 2, payload: { signature, authorization }, resource, accepted })), until, nonce };
 }
 
 /** Why the gate refused, by its code. */
@@ -89,25 +95,43 @@ function reason(response) {
   }
 }
 
+/** Asks for this page. */
+const get = (headers = {}) =>
+  fetch(location.href, { headers: { accept: "text/html", ...headers }, cache: "no-store", redirect: "manual" }).catch(() => undefined);
+
+/** Asks with the payment, which is its own name: a rule may want one. */
+const present = () => get({ "payment-signature": payment.header, "payment-pass": "cookie", "idempotency-key": payment.nonce });
+
+const forget = () => kept.set((payment = undefined));
+
 /** Sends the payment until it is known what became of it. The same one each time, so it pays once. */
 async function send() {
-  while (payment && time() < payment.until) {
+  let free = 0;
+  while (payment && time() < payment.until + KNOWN) {
     say(words.paying);
-    const headers = { accept: "text/html", "payment-signature": payment.header, "payment-pass": "cookie" };
-    const response = await fetch(location.href, { headers, cache: "no-store", redirect: "manual" }).catch(() => undefined);
+    const response = await present();
     response?.body?.cancel();
     if (response?.ok && response.headers.get("payment-pass") === "cookie") {
-      kept.set(payment = undefined);
+      payment.paid = time();
+      kept.set(payment);
       say(words.paid);
       location.reload();
       return;
     }
     if (response?.status === 402) {
-      kept.set(payment = undefined);
+      forget();
       throw new Told(words.refused, reason(response));
     }
+    if (response?.ok && response.headers.get("payment-response")) {
+      forget();
+      throw new Told(words.over);
+    }
+    // What was delivered and is not settled yet gets its pass when it is; what was given away never does.
+    if (response?.ok && (free += 1) > 5) {
+      forget();
+      throw new Told(words.free);
+    }
     const pause = Number(response?.headers.get("retry-after"));
-    // What was delivered and is not settled yet gets its pass when it is.
     if (!response || response.ok || pause > 0) {
       if (response && !response.ok) say(words.settling);
       await wait(Math.min(Math.max(pause || 2, 1), 30));
@@ -115,8 +139,19 @@ async function send() {
     }
     throw new Told(words.failed, `HTTP ${response.status}`);
   }
-  kept.set(payment = undefined);
+  forget();
   throw new Told(words.unclear, "settlement_pending");
+}
+
+/** A browser that keeps no cookie for what was paid can still have it: as a file. */
+async function save() {
+  const response = await present();
+  if (!response?.ok) throw new Told(words.failed, response && `HTTP ${response.status}`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = location.pathname.split("/").pop() || "page";
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /** One thing at a time. */
@@ -136,14 +171,19 @@ async function alone(work) {
   }
 }
 
-const pay = (provider) => alone(async () => {
-  if (!payment) {
-    say(words.connect);
-    const chosen = document.querySelector("input[name=offer]:checked")?.value ?? 0;
-    payment = await sign(provider, offers[chosen]);
-    kept.set(payment);
-  }
-  await send();
+const pay = (provider) => alone(() => {
+  say(words.connect);
+  return locked(async () => {
+    // Another tab may have paid meanwhile, or be about to.
+    if ((await get())?.ok) return location.reload();
+    payment = kept.get() ?? payment;
+    if (!payment) {
+      const chosen = document.querySelector("input[name=offer]:checked")?.value ?? 0;
+      payment = await sign(provider, offers[chosen]);
+      kept.set(payment);
+    }
+    return send();
+  });
 });
 
 const wallets = new Map();
@@ -176,12 +216,20 @@ function list({ info, provider }) {
 }
 
 by("wallets").hidden = false;
-by("again").addEventListener("click", () => alone(send));
+by("again").addEventListener("click", () => alone(() => (payment?.paid ? save() : locked(send))));
 addEventListener("eip6963:announceProvider", ({ detail }) => detail?.info && list(detail));
 dispatchEvent(new Event("eip6963:requestProvider"));
 // A wallet from before EIP-6963, if none has announced itself.
 setTimeout(() => {
   if (wallets.size === 0 && globalThis.ethereum) list({ info: { uuid: "injected", name: words.injected }, provider: globalThis.ethereum });
 }, 300);
-if (payment) alone(send);
+if (payment?.paid && time() - payment.paid < 30) {
+  // Paid a moment ago, and met again without its pass.
+  trouble(words.cookies);
+  by("wallets").hidden = true;
+} else if (payment?.paid) {
+  forget();
+} else if (payment) {
+  alone(() => locked(send));
+}
 document.documentElement.dataset.ready = "";
