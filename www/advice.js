@@ -2,6 +2,7 @@
 
 const next = {
   payer_over_cap: "Raise your limit if the price is right for you, then try again.",
+  payer_over_budget: "Wait until the window has moved on, raise the budget, or begin again.",
   payer_nothing_acceptable: "See the offer: it says of each choice why it was refused.",
   payer_wallet_rejected: "You said no in your wallet. Try again whenever you like.",
   payer_wallet_failed: "Open your wallet and see what it says: it may be locked, or on another chain.",

@@ -82,12 +82,18 @@ function asItComes(body) {
 const counted = () => ({ piece() {}, end() {} });
 
 function json(text) {
-  let shown = text;
   try {
-    shown = JSON.stringify(JSON.parse(text), null, 2);
+    return setOut(JSON.parse(text), "The answer as JSON");
   } catch {
     // An answer that says JSON and is none is shown as it came.
+    return lines(text, "The answer");
   }
+}
+
+/** A value as JSON, set out line by line, its keys apart. */
+export const setOut = (value, label) => lines(JSON.stringify(value, null, 2), label);
+
+function lines(shown, label) {
   const code = h("code", {});
   const line = /^(\s*)("(?:[^"\\]|\\.)*")(: )(.*)$/;
   for (const one of shown.slice(0, SHOWN).split("\n")) {
@@ -95,7 +101,7 @@ function json(text) {
     if (found) code.append(found[1], h("span", { class: "key" }, found[2]), `${found[3]}${found[4]}\n`);
     else code.append(`${one}\n`);
   }
-  return h("pre", { tabindex: "0", "aria-label": "The answer as JSON" }, code);
+  return h("pre", { tabindex: "0", role: "region", "aria-label": label }, code);
 }
 
 /** A stranger's page: no scripts, no forms, no origin, and below the policy of this page, so no requests either. */

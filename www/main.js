@@ -1,24 +1,36 @@
 // The page's wiring: who pays, up to how much, for what. What may be paid, what is signed and what an answer is worth is
 // decided by the package; nothing here looks at an amount to decide.
 import { told } from "./advice.js";
+import { offerBudget, readPolicy, showSpent } from "./budget.js";
 import { by, fill } from "./dom.js";
 import { cents, network } from "./format.js";
+import { fireMany } from "./many.js";
+import { prove, since, unproven } from "./proof.js";
 import { say } from "./result.js";
 import { offerRoutes, program, request } from "./routes.js";
 import { payAndFetch, payerOf, seeOffer } from "./run.js";
+import { offerSwitches } from "./switches.js";
 import { offerWallets, showAccount } from "./wallets.js";
 import { readWorld } from "./world.js";
 
-const state = { payer: undefined, route: undefined, cap: by("cap").value, running: undefined };
+const state = {
+  payer: undefined,
+  route: undefined,
+  policy: readPolicy(),
+  modes: { node: "normal", origin: "normal", gate: "normal" },
+  running: undefined,
+};
 const limitHint = by("cap-hint").textContent;
 
-function begin(world) {
+async function begin(world) {
   by("place").textContent = `Local world · ${network(world.network)} · test money`;
   const demo = { privateKey: world.payer.privateKey };
   const draw = () => (by("program").textContent = program(world, state));
+  const from = await since(world);
 
   offerRoutes(world, (route) => {
     state.route = route;
+    by("fire").setAttribute("aria-disabled", String(route.price === null));
     draw();
   });
   offerWallets(world, {
@@ -35,10 +47,15 @@ function begin(world) {
     },
   });
 
-  /** The package itself says whether a limit can be read. */
+  /** The package itself says whether a limit can be read, and what is left of it. */
+  let asked = 0;
   async function limit() {
-    state.cap = by("cap").value.trim();
-    const fault = await payerOf(demo, state.cap).then(() => undefined, told);
+    state.policy = readPolicy();
+    const now = (asked += 1);
+    const outcome = await payerOf(demo, state.policy).then((payer) => payer.spent()).then((budgets) => ({ budgets }), (error) => ({ fault: told(error) }));
+    if (now !== asked) return; // the controls have moved on
+    const { budgets, fault } = outcome;
+    if (budgets) showSpent(budgets);
     by("cap").setAttribute("aria-invalid", String(fault !== undefined));
     by("cap-hint").classList.toggle("bad", fault !== undefined);
     by("cap-hint").textContent = fault ? `${fault.sentence}. ${fault.next}` : limitHint;
@@ -53,15 +70,28 @@ function begin(world) {
     });
   }
 
+  const proven = () => prove(world, from).catch(unproven);
+  offerBudget({
+    changed: limit,
+    async again() {
+      await payerOf(demo, state.policy).then((payer) => payer.reset());
+      say("A new book: nothing is spent.");
+      await limit();
+      by("budget").focus();
+    },
+  });
+
   /** Runs one thing at a time; what was typed and chosen stays as it is. */
-  async function run(work) {
+  async function run(work, more = {}) {
     if (state.running) return;
     state.running = new AbortController();
     busy(true);
-    const { url, init } = request(world, state.route);
+    const { url, init } = request(world, state);
     const wallet = state.payer?.wallet ?? demo;
     try {
-      await work({ wallet, cap: state.cap, route: state.route, url, init, signal: state.running.signal });
+      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, prove: proven, ...more });
+      await proven();
+      if (state.policy.budgets) await limit();
     } finally {
       state.running = undefined;
       busy(false);
@@ -69,7 +99,7 @@ function begin(world) {
     }
   }
   function busy(on) {
-    for (const id of ["pay", "offer"]) by(id).setAttribute("aria-disabled", String(on));
+    for (const id of ["pay", "offer", "fire"]) by(id).setAttribute("aria-disabled", String(on || (id === "fire" && state.route.price === null)));
     by("result").setAttribute("aria-busy", String(on));
     by("stop").hidden = !on;
   }
@@ -85,6 +115,14 @@ function begin(world) {
     state.running?.abort();
     by("pay").focus();
   });
+  by("fire").addEventListener("click", () => {
+    const count = Number(by("count").value);
+    if (state.route.price === null) return say("What is free needs no payments: choose a route with a price.");
+    run(fireMany, { world, wallet: demo, address: world.payer.address, count });
+  });
+  // Windows roll: what is left of a budget grows by itself.
+  setInterval(() => state.policy.budgets && !state.running && !document.hidden && limit(), 5000);
+  await offerSwitches(world, state, draw);
   document.documentElement.dataset.ready = "";
 }
 

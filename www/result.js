@@ -1,7 +1,8 @@
 // What a run shows, part by part: heading, steps, offer, receipt, refusal. The answer has a file of its own.
 import { by, chip, exact, facts, fill, h, show } from "./dom.js";
-import { duration, money, network, span } from "./format.js";
+import { money, network, span } from "./format.js";
 import { told } from "./advice.js";
+import { rules, trace } from "./steps.js";
 
 /** Says a sentence to those who listen instead of looking. */
 export const say = (sentence) => (by("status").textContent = sentence);
@@ -9,7 +10,7 @@ export const say = (sentence) => (by("status").textContent = sentence);
 /** Empties the result for a new run of this route and answers the places of its parts, in order. */
 export function open(route) {
   const part = (name) => h("div", { class: `part at-${name}`, id: `part-${name}`, hidden: true });
-  const parts = ["refusal", "offer", "receipt", "answer", "steps"].map(part);
+  const parts = ["refusal", "offer", "receipt", "many", "answer", "steps"].map(part);
   const title = h("h2", { id: "result-title" }, exact(`${route.method} ${route.path}`));
   fill(by("result"), title, parts);
   const places = Object.fromEntries(parts.map((place) => [place.id.slice("part-".length), place]));
@@ -27,34 +28,11 @@ export function open(route) {
   };
 }
 
-/** The steps so far: `{ name, label, detail, ms, state }` with state `running`, `done` or `failed`. */
-export function steps(list) {
-  const longest = Math.max(1, ...list.map(({ ms }) => ms ?? 0));
-  return [
-    h("h3", {}, "Steps"),
-    h(
-      "ol",
-      { class: "steps" },
-      list.map(({ name, label, detail, ms, state }) => {
-        const bar = h("i", {});
-        bar.style.setProperty("--share", String((ms ?? 0) / longest));
-        return h(
-          "li",
-          { class: state, "data-step": name },
-          h("span", { class: "dot", "aria-hidden": "true" }),
-          h("span", { class: "did" }, label, state === "failed" && h("span", { class: "hidden" }, " failed"), detail && h("small", {}, detail)),
-          h("span", { class: "bar", "aria-hidden": "true" }, bar),
-          h("span", { class: "time" }, ms === undefined ? "…" : duration(ms)),
-        );
-      }),
-    ),
-  ];
-}
-
 const price = ({ tokens, symbol, amount, asset }) => (tokens && symbol ? `${money(tokens)} ${symbol}` : `${amount} units of ${asset}`);
 
 /** What `payer.explain` said: the decision, then every offer with the policy's word on it. */
-export function explanation({ wouldPay, sentence, reason, offers, unread, chosen }) {
+export function explanation({ wouldPay, sentence, reason, offers, unread, chosen, rules: held }) {
+  const asked = wouldPay ? held : trace({ rules: held, offers });
   const box = (offer, index) =>
     h(
       "div",
@@ -74,8 +52,17 @@ export function explanation({ wouldPay, sentence, reason, offers, unread, chosen
   return [
     h("p", { class: "verdict" }, sentence, "."),
     offers.map(box),
+    asked.length > 0 && [h("h3", { class: "below" }, "Every rule"), rules(asked)],
     unread > 0 && h("p", { class: "hint" }, `${unread} more could not be read.`),
     !wouldPay && reason && h("p", { class: "hint" }, told({ code: reason }).next),
+  ];
+}
+
+/** A payee that was paid for and asks for more: what it wants now. Nothing is signed for it. */
+export function askedAgain({ offers }) {
+  return [
+    h("h3", {}, "Asked again, after the payment"),
+    h("p", { class: "verdict" }, `Now it wants ${offers.map(price).join(" or ")}. One call pays once: nothing more was signed.`),
   ];
 }
 

@@ -40,9 +40,9 @@ export function offerRoutes(world, picked) {
 /** Whether a request of this method carries a body. */
 export const takesBody = (route) => ["POST", "PUT", "PATCH"].includes(route.method);
 
-/** The arguments for `fetch`: the same that a program would write. */
-export function request(world, route) {
-  const url = new URL(route.path, world.gate).href;
+/** The arguments for `fetch`: the same that a program would write. A payee that misbehaves has an address of its own. */
+export function request(world, { route, modes }) {
+  const url = (modes.gate === "normal" ? world.gate : `${world.switches}/gate`) + route.path;
   if (!takesBody(route)) return { url, init: { method: route.method } };
   const body = by("body").value;
   return { url, init: { method: route.method, headers: { "content-type": typeOf(body) }, body } };
@@ -58,17 +58,21 @@ function typeOf(text) {
 }
 
 /** The program that does what the page is set to do. */
-export function program(world, { route, payer, cap }) {
-  const { url, init } = request(world, route);
+export function program(world, state) {
+  const { payer, policy } = state;
+  const { url, init } = request(world, state);
   const wallet = payer?.local ? "{ privateKey }" : "window.ethereum";
   const options = init.body === undefined ? "" : `, {\n  method: "${init.method}",\n  headers: { "content-type": "${init.headers["content-type"]}" },\n  body,\n}`;
   return `import { createPayer } from "x402-wasm";
 
 const payer = await createPayer({
   wallet: ${wallet},
-  policy: { maxPerPayment: ${JSON.stringify(cap)} },
+  policy: ${policyText(policy)},
 });
 const response = await payer.fetch("${url}"${options});
 
 payer.receipt(response);   // what was paid, to whom, in which transaction`;
 }
+
+/** A policy as a person writes it. */
+const policyText = (policy) => JSON.stringify(policy).replace(/"(\w+)":/g, " $1: ").replaceAll(",", ", ").replaceAll("}", " }").replace(/ +/g, " ");

@@ -2,69 +2,95 @@
 // page ends up with a heading that says it, and nothing the person typed or paid is forgotten.
 import { createPayer, decodePaymentRequired } from "x402-wasm";
 
-import { showAnswer } from "./answer.js";
-import { money } from "./format.js";
-import { explanation, open, receipt, refusal, say, steps } from "./result.js";
-import { addPayment } from "./spend.js";
 import { told } from "./advice.js";
+import { showAnswer } from "./answer.js";
+import { facts, exact } from "./dom.js";
+import { money, network } from "./format.js";
+import { ended, signed } from "./proof.js";
+import { askedAgain, explanation, open, receipt, refusal, say } from "./result.js";
+import { addPayments } from "./spend.js";
+import { listSteps, message, rules, signedDocument, trace } from "./steps.js";
+import { document, watching } from "./watch.js";
 
-/** The payer's steps in their order: its name for the end of each, what is shown then, and what is shown until then. */
-const sequence = [
-  ["challenge", "Asked, answered 402 with terms", "Asking"],
-  ["decision", "Held against your limits, allowed", "Holding the terms against your limits"],
-  ["signed", "Signed by the wallet", "Waiting for the wallet"],
-  ["receipt", "Paid, settled, answered", "Paying: the gate checks, fetches and settles"],
-  ["read", "Answer read", "Reading the answer"],
-];
-
-/** The end of the last step when the answer came and confirms no payment. */
-const UNSETTLED = "Answered, nothing settled";
-
-/** The list of steps of a run, drawn anew whenever one ends. */
+/** The steps of a run as the payer tells them and as its messages pass by. */
 function timeline(view) {
-  const list = [];
-  let since = performance.now();
-  const draw = () => view.put("steps", steps(list));
-  const begin = (index, detail) => list.push({ name: sequence[index][0], label: sequence[index][2], detail, state: "running" });
-  const end = (state, label, at) => {
-    const running = list.at(-1);
-    if (running?.state !== "running") return;
-    Object.assign(running, { state, label: label ?? running.label, ms: Math.max(0, at - since) });
-    since = at;
+  const steps = listSteps(view.place("steps"));
+  steps.begin("challenge", "Asking");
+  /** What the payer told, by the step's name. */
+  const tells = {
+    challenge(at) {
+      steps.end("done", "Asked, answered 402 with terms", at);
+      steps.begin("decision", "Holding the terms against your limits");
+    },
+    decision(at, { quote }) {
+      steps.end("done", "Held against your limits, allowed", at);
+      steps.fold("decision", "Every rule", rules(quote.rules));
+      steps.fold("decision", "The quote", quoted(quote));
+      steps.begin("signed", "Waiting for the wallet", quote.sentence);
+      say(quote.sentence);
+    },
+    signed(at) {
+      steps.end("done", "Signed by the wallet", at);
+      steps.begin("receipt", "Paying: the gate checks, fetches and settles");
+      say("Signed. Paying.");
+    },
+    sent(at) {
+      if (!steps.running("waiting")) return;
+      steps.end("done", "Waited", at);
+      steps.begin("receipt", "Sending the same payment again");
+    },
+    receipt(at, { receipt }) {
+      if (receipt.success) steps.end("done", "Paid, settled, answered", at);
+      else steps.end("open", "Answered, nothing settled", at);
+      steps.begin("read", "Reading the answer");
+    },
+    waiting(at, { seconds }) {
+      if (steps.running("read")) steps.reopen("Answered: nobody knows yet whether it settled");
+      else steps.end("open", "The answer was lost", at);
+      steps.begin("waiting", `Pending. In ${seconds} s the same payment is sent again`);
+      say("Pending: the same payment is sent again, no second one is signed.");
+    },
   };
-  begin(0);
-  draw();
   return {
-    /** The payer told that a step ended. `detail` is what the next one is about. */
-    reached(name, at, { settled = true, detail } = {}) {
-      const index = sequence.findIndex(([known]) => known === name);
-      if (index < 0) return;
-      end("done", settled ? sequence[index][1] : UNSETTLED, at);
-      if (index + 1 < sequence.length) begin(index + 1, detail);
-      draw();
+    told: ({ step, at, ...data }) => tells[step]?.(at, data),
+    saw({ terms, payment, settlement }) {
+      if (terms && steps.running("challenge")) steps.fold("challenge", "The terms", message(terms));
+      if (settlement) steps.fold("receipt", "The settlement", message(settlement));
+      if (!payment) return;
+      if (payment.message?.accepted) steps.fold("signed", "What was signed", signedDocument(document(payment)));
+      steps.fold("receipt", "The header sent", message(payment));
     },
     /** The answer came without a payment. */
-    free(status, at) {
-      end("done", status === 402 ? "Asked, answered 402" : "Asked, answered without a price", at);
-      begin(sequence.length - 1);
-      draw();
+    free(status) {
+      steps.end("done", status === 402 ? "Asked, answered 402" : "Asked, answered without a price");
+      steps.begin("read", "Reading the answer");
     },
-    fail() {
-      end("failed", undefined, performance.now());
-      draw();
-    },
+    read: () => steps.end("done", "Answer read"),
+    fail: () => steps.end("failed"),
+    /** Which rules passed and which did not; this is what one looks for, so it is open. */
+    refused: (list) => steps.fold("decision", "Every rule", rules(list)).setAttribute("open", ""),
   };
 }
 
-/** The policy as the page sets it. The package refuses what it cannot read. */
-export const payerOf = (wallet, cap, onStep) => createPayer({ wallet, policy: { maxPerPayment: cap }, onStep });
+/** A quote as facts. */
+const quoted = ({ tokens, symbol, asset, network: id, payTo, validBefore }) =>
+  facts([
+    ["Price", `${money(tokens)} ${symbol}`],
+    ["Paid to", exact(payTo)],
+    ["Network", network(id)],
+    ["Asset", exact(asset)],
+    ["Good until", new Date(Number(validBefore) * 1000).toLocaleTimeString()],
+  ]);
+
+/** A payer with the policy as the page sets it. The package refuses what it cannot read. */
+export const payerOf = (wallet, policy, more) => createPayer({ wallet, policy, ...more });
 
 /** Shows what a request would cost and what the payer says to it, without paying. */
-export async function seeOffer({ wallet, cap, route, url, init, signal }) {
+export async function seeOffer({ wallet, policy, route, url, init, signal }) {
   const view = open(route);
   say(`Asking for the offer of ${route.path}`);
   try {
-    const payer = await payerOf(wallet, cap);
+    const payer = await payerOf(wallet, policy);
     const response = await fetch(url, { ...init, signal });
     const decision = await payer.explain(response);
     const offers = withTimes(decision.offers, response.headers.get("payment-required"));
@@ -92,46 +118,57 @@ function failed(view, error, sent) {
 }
 
 /** Pays, if the payer does, and shows everything that comes of it. */
-export async function payAndFetch({ wallet, cap, route, url, init, signal }) {
+export async function payAndFetch({ wallet, policy, route, url, init, signal, prove }) {
   const view = open(route);
   const times = timeline(view);
+  let payer;
   let quote;
-  let sent = false;
+  let sent;
+  let terms;
   say(`Asking for ${route.path}`);
-  const onStep = ({ step, at, ...data }) => {
-    if (step === "decision") quote = data.quote;
-    if (step === "sent") sent = true;
-    if (step === "signed") say("Signed. Paying.");
-    if (step === "decision") say(data.quote.sentence);
-    times.reached(step, at, { settled: data.receipt?.success, detail: data.quote?.sentence });
+  const onStep = (step) => {
+    if (step.step === "decision") quote = step.quote;
+    times.told(step);
+    if (step.step === "waiting") prove();
   };
+  const fetch = watching((seen) => {
+    sent = seen.payment ?? sent;
+    terms = seen.response ?? terms;
+    if (seen.payment) signed(seen.payment.authorization);
+    times.saw(seen);
+  });
   let response;
   let paid;
   try {
-    const payer = await payerOf(wallet, cap, onStep);
+    payer = await payerOf(wallet, policy, { onStep, fetch });
     response = await payer.fetch(url, { ...init, signal });
     paid = payer.receipt(response);
     if (paid) {
-      addPayment(route, paid);
+      addPayments([{ route, receipt: paid }]);
       view.put("receipt", receipt(paid, quote));
     } else {
-      times.free(response.status, performance.now());
+      times.free(response.status);
     }
+    if (paid && response.status === 402) view.put("offer", askedAgain(await payer.explain(response)));
     view.label(`${response.status} ${response.statusText}`.trim(), response.ok ? "good" : "bad");
     say(spoken(response, paid));
   } catch (error) {
     times.fail();
+    if (terms && !quote) await payer.explain(terms).then((decision) => times.refused(trace(decision)), () => {});
     // A payment that left and was never answered may have moved: it stays on the list.
-    if (sent && quote) addPayment(route, { ...quote, success: false, consistent: false, transaction: "" });
-    failed(view, error, sent);
+    if (sent && quote) addPayments([{ route, receipt: { ...quote, success: false, consistent: false, transaction: "" } }]);
+    ended(sent?.authorization, signal.aborted ? "stopped" : false);
+    failed(view, error, sent !== undefined);
     return;
   }
   try {
     await showAnswer(view.place("answer"), response, () => {});
-    times.reached("read", performance.now());
+    times.read();
+    ended(sent?.authorization, response.ok);
     say(`${spoken(response, paid)} The answer is complete.`);
   } catch (error) {
     times.fail();
+    ended(sent?.authorization, signal.aborted ? "stopped" : false);
     say(`The answer broke off: ${error.message}`);
   }
 }

@@ -4,9 +4,13 @@ import { money, shortened, sum } from "./format.js";
 
 const payments = [];
 
-/** Adds a receipt and draws the list anew. */
-export function addPayment(route, receipt) {
-  payments.unshift({ at: new Date(), route, receipt });
+/** Rows that are shown; older ones are counted. */
+const SHOWN = 8;
+
+/** Adds `{ route, receipt }`, in the order they came, and draws the list anew. */
+export function addPayments(list) {
+  if (list.length === 0) return;
+  for (const one of list) payments.unshift({ at: new Date(), ...one });
   draw();
 }
 
@@ -47,7 +51,8 @@ function draw() {
       "table",
       {},
       h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
-      h("tbody", {}, payments.map(row)),
+      h("tbody", {}, payments.slice(0, SHOWN).map(row)),
     ),
+    payments.length > SHOWN && h("p", { class: "note" }, `and ${payments.length - SHOWN} before`),
   );
 }

@@ -7,20 +7,25 @@ export async function readWorld() {
   return response.json();
 }
 
+/** One question to the chain; its own error is the error. */
+export async function ask(world, method, params = []) {
+  const response = await fetch(world.rpc, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  const { result, error } = await response.json();
+  if (error) throw new Error(error.message);
+  return result;
+}
+
 /** balanceOf(address), ERC-20. */
 const BALANCE_OF = "0x70a08231";
 
 /** The balance of an account in atomic units of the world's asset, asked of the chain. */
 export async function balance(world, address) {
   const data = BALANCE_OF + address.slice(2).toLowerCase().padStart(64, "0");
-  const call = { jsonrpc: "2.0", id: 1, method: "eth_call", params: [{ to: world.asset, data }, "latest"] };
-  const response = await fetch(world.rpc, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(call),
-  });
-  const { result } = await response.json();
-  return BigInt(result);
+  return BigInt(await ask(world, "eth_call", [{ to: world.asset, data }, "latest"]));
 }
 
 /** Decimals of the world's asset, a test USDC. */

@@ -2,10 +2,10 @@
 // sizes, and the whole way to a paid answer with the keyboard alone.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 
 import { world } from "../support/world.mjs";
-import { launch, moved, on, openPage, sizes, walletOf } from "./browser.mjs";
+import { launch, mended, moved, on, openPage, sizes, walletOf } from "./browser.mjs";
 
 const w = world();
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -22,6 +22,7 @@ const overflows = (tab) => tab.evaluate(() => document.documentElement.scrollWid
 describe("the page for everybody", () => {
   let browser;
   before(async () => (browser = await launch()));
+  afterEach(() => mended(w));
   after(() => browser.close());
 
   for (const [size, viewport] of Object.entries(sizes)) {
@@ -45,6 +46,33 @@ describe("the page for everybody", () => {
           await page.pay();
           await page.receipt().waitFor();
           await clean("paid");
+          await tab.locator("#part-steps details").evaluateAll((folds) => folds.forEach((fold) => (fold.open = true)));
+          await clean("every message unfolded");
+          await page.fire(25);
+          await clean("many paid");
+          await page.turn("The payee", "Answer lost");
+          await page.pay();
+          await tab.locator('[data-step="waiting"].running').waitFor();
+          assert.deepEqual(await violations(tab), [], "pending");
+          await page.receipt().waitFor();
+          await clean("paid after a loss");
+          await page.turn("The payee", "Asks for more");
+          await page.turn("The chain's node", "Slow");
+          await page.turn("The origin", "Down");
+          await page.pay();
+          await page.receipt().waitFor();
+          await clean("asked for more, everything broken");
+          await page.fire(10);
+          await clean("many failed");
+          await page.mend();
+          await page.budget("1", "an hour");
+          await page.pick("/quote");
+          await page.fire(10);
+          await clean("some above a budget");
+          await page.pay();
+          await page.refusal().waitFor();
+          await clean("refused by a budget");
+          await page.budget("50", "a minute");
           await page.pick("/fails");
           await page.pay();
           await page.receipt().waitFor();
@@ -100,6 +128,7 @@ describe("the page for everybody", () => {
       await tabTo("one cent more", ({ id }) => id === "cap-more");
       await tab.keyboard.press("Space");
       assert.equal(await tab.getByLabel("Most per payment").inputValue(), "$0.11");
+      await tabTo("the budget", ({ id }) => id === "budget");
       await tabTo("the routes", ({ name }) => name === "route");
       const amount = await moved(w, async () => {
         await tab.keyboard.press("ArrowDown");
@@ -112,6 +141,52 @@ describe("the page for everybody", () => {
       assert.equal(amount, 20_000n);
       assert.equal((await focused()).id, "pay", "paying took the focus away");
       assert.match(await tab.getByRole("status").innerText(), /Paid 0\.02 USDC/);
+    } finally {
+      await close();
+    }
+  });
+
+  test("the keyboard alone unfolds a message, breaks something, and fires", async () => {
+    const { tab, close } = await openPage(browser, w);
+    const page = on(tab);
+    const focus = () => tab.evaluate(() => document.activeElement.id || document.activeElement.name || document.activeElement.textContent);
+    const tabTo = async (there, key = "Tab") => {
+      for (let presses = 0; presses < 60; presses += 1) {
+        if ((await focus()) === there) return;
+        await tab.keyboard.press(key);
+      }
+      throw new Error(`Tab does not lead to ${there}`);
+    };
+    try {
+      await page.choose("Demo key");
+      await tab.locator("#cap").focus();
+      await tabTo("count");
+      await tab.keyboard.press("ArrowUp");
+      await tab.keyboard.press("ArrowUp");
+      await tabTo("gate");
+      await tab.keyboard.press("ArrowLeft");
+      await tab.locator("#mend").waitFor();
+      assert.equal((await (await fetch(w.switches)).json()).gate, "lose");
+      await tabTo("mend");
+      await tab.keyboard.press("Enter");
+      await tab.locator("#mend").waitFor({ state: "hidden" });
+      assert.equal(await focus(), "node", "mending took the focus away");
+      await tabTo("fire", "Shift+Tab");
+      const amount = await moved(w, async () => {
+        await tab.keyboard.press("Enter");
+        await tab.locator("[data-agrees]").waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 100_000n);
+      assert.equal(await focus(), "fire", "firing took the focus away");
+      assert.equal(await tab.getByRole("status").innerText(), "10 paid, 0 refused, 0 failed.");
+      await tabTo("pay", "Shift+Tab");
+      await tab.keyboard.press("Enter");
+      await page.receipt().waitFor();
+      await page.ended();
+      await tabTo("The terms");
+      await tab.keyboard.press("Enter");
+      await tab.locator('[data-step="challenge"] pre').waitFor();
     } finally {
       await close();
     }

@@ -155,6 +155,39 @@ export const on = (tab) => ({
   limit: (text) => tab.getByLabel("Most per payment").fill(text),
   pay: () => tab.getByRole("button", { name: /and fetch|for free/ }).click(),
   offer: () => tab.getByRole("button", { name: "See the offer" }).click(),
+  /** Sets the budget, in cents; what is left of it is then shown. */
+  budget: async (cents, per) => {
+    await tab.getByLabel("Together at most").fill(cents);
+    await tab.getByLabel("Time of the budget").selectOption(per);
+    await tab.locator("#spent .note").waitFor();
+  },
+  /** Fires many payments; they are done when the balance was compared. */
+  fire: async (count) => {
+    await tab.getByLabel("Or many").selectOption(String(count));
+    await tab.getByRole("button", { name: "Fire payments" }).click();
+    await tab.locator("[data-agrees]").waitFor();
+    await tab.locator('#result[aria-busy="false"]').waitFor();
+  },
+  /** Turns one switch of the local world, and waits until it is turned. */
+  turn: async (part, mode) => {
+    await tab.getByRole("group", { name: part }).getByRole("radio", { name: mode }).check();
+    await tab.locator("#mend").waitFor();
+  },
+  mend: async () => {
+    await tab.getByRole("button", { name: "Mend everything" }).click();
+    await tab.locator("#mend").waitFor({ state: "hidden" });
+  },
+  /** What is folded below a step: opened, and read as JSON. */
+  folded: async (step, title) => {
+    const fold = tab.locator(`[data-step="${step}"] details`, { hasText: title }).last();
+    await fold.locator("summary").click();
+    return JSON.parse(await fold.locator("pre").innerText());
+  },
+  /** The counts of a list of figures by their names. */
+  counts: async (place) => {
+    const entries = await tab.locator(`${place} .counts > div`).all();
+    return Object.fromEntries(await Promise.all(entries.map(async (one) => [await one.locator("dt").innerText(), await one.locator("dd").innerText()])));
+  },
   /** The run has ended, whatever came of it. */
   ended: () => tab.locator('#result[aria-busy="false"]').waitFor(),
   receipt: () => tab.getByRole("group", { name: "Receipt" }),
@@ -177,3 +210,7 @@ export async function moved(world, work) {
   if (out !== into) throw new Error(`${out} left the payer, ${into} reached the payee`);
   return into;
 }
+
+/** Everything in the world as usual again: the switches are the world's, not the page's. */
+export const mended = ({ switches }) =>
+  fetch(switches, { method: "PUT", body: JSON.stringify({ node: "normal", origin: "normal", gate: "normal" }) });

@@ -61,7 +61,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"]) {
     const { child, ended, line } = await serve();
     const world = JSON.parse(await line);
     const started = descendants(child.pid);
-    for (const name of ["anvil", "workerd", "origin.mjs", "static.mjs"]) {
+    for (const name of ["anvil", "workerd", "origin.mjs", "static.mjs", "switches.mjs"]) {
       assert.ok(started.some(({ args }) => args.includes(name)), `${name} is not among what was started`);
     }
     child.kill(signal);
@@ -103,8 +103,8 @@ test("a port that somebody has is an error that says so", async () => {
 
 test("a world started by a program ends when the program lets go", async () => {
   const world = await startWorld();
-  const started = descendants(process.pid).filter(({ args }) => /anvil|workerd|origin\.mjs|static\.mjs/.test(args));
-  assert.ok(started.length >= 4);
+  const started = descendants(process.pid).filter(({ args }) => /anvil|workerd|origin\.mjs|static\.mjs|switches\.mjs/.test(args));
+  assert.ok(started.length >= 5);
   await world.stop();
   gone(started.map(({ pid }) => pid));
 });

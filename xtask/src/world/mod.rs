@@ -1,9 +1,12 @@
 //! The local world: a chain, an origin, the gate in front of it, and the page, on this machine and without a network.
 //!
 //! ```text
-//! page ──► gate (workerd) ──► origin (node)
-//!            └──────────────► chain (anvil, 84532: test USDC, Multicall3)
+//! page ──► gate (workerd) ──► switches ──► origin (node)
+//!            └──────────────► switches ──► chain (anvil, 84532: test USDC, Multicall3)
 //! ```
+//!
+//! The switches (node) pass everything on until the page has them misbehave. They also lead to the gate, for a page that
+//! wants a payee who asks for more. The addresses of the description are the parts' own.
 //!
 //! [`start`] answers when every part has been seen to work; dropping the [`World`] ends every process of it.
 
@@ -84,6 +87,7 @@ struct Description<'a> {
     page: &'a str,
     routes: &'a [Route],
     origin: &'a str,
+    switches: &'a str,
 }
 
 #[derive(Serialize)]
@@ -109,6 +113,8 @@ pub struct World {
     pub origin: String,
     /// URL of the page.
     pub page: String,
+    /// URL of the switches by which parts misbehave.
+    pub switches: String,
     /// Who is paid.
     pub pay_to: String,
     /// The gate's routes.
@@ -137,6 +143,7 @@ impl World {
             page: &self.page,
             routes: &self.routes,
             origin: &self.origin,
+            switches: &self.switches,
         };
         serde_json::to_string(&description).unwrap_or_default()
     }
@@ -155,13 +162,16 @@ pub fn start(options: &Options) -> Result<World> {
     let rpc = part(options, "starting the chain", chain)?;
     let origin = || start_script(&processes, "origin", &[]);
     let origin = part(options, "starting the origin", origin)?;
-    let gate = || start_gate(&processes, options, &rpc, &origin);
-    let (gate, config) = part(options, "starting the gate", gate)?;
     let description = processes.directory().join("world.json");
+    let file = description.to_string_lossy();
+    let switches = || start_script(&processes, "switches", &["--world", &file]);
+    let switches = part(options, "starting the switches", switches)?;
+    let gate = || start_gate(&processes, options, &format!("{switches}/node"), &format!("{switches}/origin"));
+    let (gate, config) = part(options, "starting the gate", gate)?;
     let page = || start_page(&processes, options.ports.page, &description);
     let page = part(options, "starting the page server", page)?;
     let (pay_to, routes) = (config.pay_to, config.routes);
-    let world = World { gate, rpc, origin, page, pay_to, routes, processes };
+    let world = World { gate, rpc, origin, page, switches, pay_to, routes, processes };
     fs::write(&description, world.json())?;
     if options.gate_config.is_none() {
         works(&world)?;
@@ -200,7 +210,7 @@ fn start_script(processes: &Processes, name: &'static str, arguments: &[&str]) -
 /// The line a script prints when it listens.
 #[derive(Deserialize)]
 struct Line {
-    #[serde(alias = "page")]
+    #[serde(alias = "page", alias = "switches")]
     origin: String,
 }
 
