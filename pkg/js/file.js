@@ -2,7 +2,7 @@
 // renamed over the old one, so that a crash leaves one or the other, whole. The log is a file of lines next to it; the last
 // lines are in the book's file too until the next update, which adds them where a crash has kept them away.
 import { randomUUID } from "node:crypto";
-import { link, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readFile, readlink, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,6 +10,8 @@ import { setTimeout as pause } from "node:timers/promises";
 /** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
 const LOOK = 15;
 const STALE = 30_000;
+/** Milliseconds that a turn is waited for. */
+const PATIENCE = 60_000;
 
 const missing = (error) => {
   if (error.code !== "ENOENT") throw error;
@@ -32,22 +34,36 @@ async function settleFolder(path) {
   await folder?.close();
 }
 
-/** The locks that this process holds: a process of the same number may have left one behind. */
-const held = new Set();
-
-/** Whether the owner of a lock has ended. */
-async function abandoned(path, name) {
-  const [host, pid] = name.split(" ");
-  if (host === hostname() && Number(pid) > 0) {
-    if (Number(pid) === process.pid) return !held.has(name);
-    try {
-      process.kill(Number(pid), 0);
-      return false;
-    } catch (error) {
-      return error.code === "ESRCH";
-    }
+/** When a process began, in ticks since the machine did; undefined where that is not told, empty for one that has ended. */
+async function beginning(pid) {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]; // the name before it may hold anything
+  } catch (error) {
+    return error.code === "ENOENT" && (await tells) ? "" : undefined;
   }
-  return old(path);
+}
+
+/** Whether this system tells of its processes, and where numbers of processes mean the same as here. */
+const tells = readFile("/proc/self/stat", "utf8").then(() => true, () => false);
+const place = Promise.all([
+  readFile("/proc/sys/kernel/random/boot_id", "utf8").then((id) => id.trim(), () => ""),
+  readlink("/proc/self/ns/pid").catch(() => ""),
+]).then((parts) => [hostname(), ...parts].join("/").replaceAll(" ", "_"));
+
+/** Whether the owner of a lock has ended. A number that is in use again is another process. */
+async function abandoned(path, name) {
+  const [where, pid, began] = name.split(" ");
+  if (where !== (await place)) return old(path);
+  const begins = await beginning(pid);
+  if (begins !== undefined) return begins !== began;
+  if (Number(pid) === process.pid) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
 }
 
 async function old(path) {
@@ -57,7 +73,8 @@ async function old(path) {
 
 /** @param {string} path the book's file; the log is `path.ndjson`, the lock `path.lock` */
 export function fileStore(path) {
-  const [log, lock, fresh] = [`${path}.ndjson`, `${path}.lock`, `${path}.new`];
+  const [log, lock] = [`${path}.ndjson`, `${path}.lock`];
+  const fresh = (name) => `${path}.${name.split(" ").at(-1)}.new`;
   let turn = Promise.resolve();
 
   const owner = async () => readFile(lock, "utf8").catch(missing);
@@ -73,15 +90,17 @@ export function fileStore(path) {
       return;
     }
     if ((await owner()) === name) await rm(lock, { force: true });
+    await rm(fresh(name), { force: true });
     await rm(heir, { force: true });
   }
 
   async function take() {
     const id = randomUUID();
-    const name = `${hostname()} ${process.pid} ${id}`;
+    const name = `${await place} ${process.pid} ${(await beginning(process.pid)) ?? "?"} ${id}`;
     const own = `${lock}.${id}`;
-    held.add(name);
+    const until = Date.now() + PATIENCE;
     try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       // Linked and not written in place: a lock that is there says whose it is, whenever its owner dies.
       await writeFile(own, name, { mode: 0o600 });
       for (;;) {
@@ -93,11 +112,9 @@ export function fileStore(path) {
         }
         const other = await owner();
         if (other !== undefined && (await abandoned(lock, other))) await remove(other);
+        if (Date.now() > until) throw new Error(`${lock} is held by another process that does not end`);
         await pause(LOOK);
       }
-    } catch (error) {
-      held.delete(name);
-      throw error;
     } finally {
       await rm(own, { force: true });
     }
@@ -136,6 +153,8 @@ export function fileStore(path) {
         if (cut) await file.truncate(whole);
         const known = all.lastIndexOf(tail[0]);
         const there = known < 0 ? 0 : all.length - known;
+        // The log goes on behind an older book: whoever put it there is told so by the last line.
+        if (there > tail.length) return all.at(-1);
         const rest = tail.slice(there);
         if (rest.length > 0) await file.appendFile(`${rest.join("\n")}\n`);
         await file.sync();
@@ -154,15 +173,14 @@ export function fileStore(path) {
       const change = decide(book, last);
       if (!change) return;
       const entries = change.entries.length > 0 ? change.entries : (tail ?? []);
-      await rm(fresh, { force: true });
-      await write(fresh, `${change.book}\n${entries.map((entry) => `${entry}\n`).join("")}`, "wx");
+      await write(fresh(name), `${change.book}\n${entries.map((entry) => `${entry}\n`).join("")}`, "wx");
       if ((await owner()) !== name) throw new Error("another process took the lock");
-      await rename(fresh, path);
+      await rename(fresh(name), path);
       await settleFolder(path);
       if (change.entries.length > 0) await write(log, change.entries.map((entry) => `${entry}\n`).join(""), "a");
     } finally {
+      await rm(fresh(name), { force: true });
       if ((await owner()) === name) await rm(lock, { force: true });
-      held.delete(name);
     }
   }
 

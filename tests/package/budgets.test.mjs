@@ -299,9 +299,12 @@ test("S-276 a lock that an ended process has left is taken over", async () => {
   const file = path();
   const gone = spawn(process.execPath, ["-e", ""]);
   await once(gone, "close");
-  const { hostname } = await import("node:os");
+  // How a lock names its owner is read from one while it is held: where, which process, since when, and a name of its own.
+  let where;
+  await fileStore(file).update(() => void ([where] = readFileSync(`${file}.lock`, "utf8").split(" ")));
+  // A number that is in use again is another process: this one did not begin with the machine.
   for (const pid of [gone.pid, process.pid]) {
-    writeFileSync(`${file}.lock`, `${hostname()} ${pid} ${pid}-name`);
+    writeFileSync(`${file}.lock`, `${where} ${pid} 1 ${pid}-name`);
     const { payer } = await paying({ store: fileStore(file), policy: day("$1") });
     await payer.fetch(TARGET);
   }

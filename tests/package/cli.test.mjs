@@ -12,6 +12,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { privateKeyToAccount } from "viem/accounts";
 
+import { fileStore } from "../../pkg/js/file.js";
 import { balanceOf, mint } from "../support/chain.mjs";
 import { world } from "../support/world.mjs";
 
@@ -115,7 +116,9 @@ test("the log says what happened, is whole, and is found out when somebody chang
   const list = await x402(["audit", "list", ...store]);
   assert.match(list.out, /sent/);
   assert.match(list.out, /receipt/);
-  assert.equal((await x402(["audit", "verify", ...store])).code, 0);
+  const whole = await x402(["audit", "verify", ...store]);
+  assert.equal(whole.code, 0);
+  assert.match(whole.err, /^\d+ entries, each holds the one before it\.\n$/);
   const entries = (await x402(["audit", "export", ...store])).out.trim().split("\n").map(JSON.parse);
   assert.ok(entries.every(({ owner, task }) => owner === "the tests" && task === "t-1"));
   assert.equal(JSON.stringify(entries).includes("signature"), false);
@@ -187,6 +190,56 @@ test("what is wrong with a 402 is said, each fault by its code", async () => {
   } finally {
     server.close();
   }
+});
+
+test("a person at a terminal is asked for a password, twice, and nothing that is typed is shown", async () => {
+  const file = join(home, "typed.json");
+  // script(1) gives the command a terminal; what it shows comes back.
+  const words = [process.execPath, MAIN, "wallet", "new", "--wallet", file].join(" ");
+  const child = spawn("script", ["-qec", words, "/dev/null"], { env: { PATH: process.env.PATH, X402_HOME: home, TERM: "dumb" }, stdio: ["pipe", "pipe", "inherit"] });
+  let shown = "";
+  const asked = (question) => new Promise((resolve) => {
+    const look = () => shown.includes(question) && (child.stdout.off("data", look), resolve());
+    child.stdout.on("data", look);
+    look();
+  });
+  child.stdout.setEncoding("utf8").on("data", (piece) => (shown += piece));
+  await asked("Password: ");
+  child.stdin.write(`${PASSWORD}\r`);
+  await asked("The same again: ");
+  child.stdin.write(`${PASSWORD}\r`);
+  const [code] = await once(child, "close");
+  assert.equal(code, 0, shown);
+  assert.equal(shown.includes(PASSWORD), false, "what was typed is not shown");
+  assert.match(shown, /0x[0-9a-fA-F]{40}/);
+  const { out } = await x402(["wallet", "export", "--show-the-key", "--wallet", file]);
+  assert.match(out, /^0x[0-9a-f]{64}\n$/);
+});
+
+test("a first payment needs no folder, and a lock that nobody holds any more stops nobody", async () => {
+  const env = { X402_PRIVATE_KEY: KEY, X402_HOME: join(home, "fresh", "deeper") };
+  const first = await x402(["fetch", url("/quote"), "-s"], { env });
+  assert.equal(first.code, 0, first.err);
+  // What a lock says is read while one is held. This very process is alive, but began at another time than the one named.
+  const book = join(env.X402_HOME, "book");
+  let name;
+  await fileStore(book).update(() => void (name = readFileSync(`${book}.lock`, "utf8")));
+  const [where, , , id] = name.split(" ");
+  writeFileSync(`${book}.lock`, [where, process.pid, "1", id].join(" "));
+  const second = await x402(["fetch", url("/quote"), "-s"], { env });
+  assert.equal(second.code, 0, second.err);
+});
+
+test("an older book beside a newer log is not believed", async () => {
+  const store = join(home, "restored");
+  const pay = () => x402(["fetch", url("/quote"), "-s", "--store", store, "--budget", "$0.02/day"], paid);
+  assert.equal((await pay()).code, 0);
+  const old = readFileSync(store);
+  assert.equal((await pay()).code, 0);
+  writeFileSync(store, old);
+  const third = await pay();
+  assert.deepEqual([third.code, third.out], [2, ""], "two cents are spent");
+  assert.match(third.err, /payer_store_/);
 });
 
 test("what cannot be understood is said, and nothing is done", async () => {

@@ -23,7 +23,7 @@ export async function run(args) {
       for (const entry of await payer.audit.entries()) print(line(entry));
       return 0;
     case "verify": {
-      const { entries } = await payer.audit.verify();
+      const entries = await payer.audit.verify();
       tell(`${entries} entries, each holds the one before it.`);
       return 0;
     }

@@ -9,7 +9,7 @@ import { createPayer } from "x402-wasm";
 
 import { withKey } from "./keys.js";
 import { help as limits, options, payerOptions } from "./limits.js";
-import { agree, input, plain, somebody, tell, Usage, words } from "./terminal.js";
+import { agree, input, plain, printable, somebody, tell, Usage, words } from "./terminal.js";
 
 export const help = `x402-wasm fetch URL
 
@@ -95,8 +95,8 @@ function said({ success, consistent, tokens, symbol, payTo, network, transaction
 async function give(response, { include, output }) {
   const to = output ? createWriteStream(output) : process.stdout;
   if (include) {
-    const lines = [...response.headers].map(([name, value]) => `${name}: ${value}\n`);
-    if (!to.write(`${response.status} ${response.statusText}\n${lines.join("")}\n`)) await once(to, "drain");
+    const lines = [...response.headers].map(([name, value]) => `${name}: ${printable(value)}\n`);
+    if (!to.write(`${response.status} ${printable(response.statusText)}\n${lines.join("")}\n`)) await once(to, "drain");
   }
   if (response.body) await pipeline(Readable.fromWeb(response.body), to, { end: to !== process.stdout });
   else if (to !== process.stdout) to.end();

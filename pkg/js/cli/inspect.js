@@ -3,7 +3,7 @@ import { createPayer, decodePaymentRequired, generatePrivateKey } from "x402-was
 
 import { judge } from "./lint.js";
 import { help as limits, options, payerOptions } from "./limits.js";
-import { plain, print, Usage, words } from "./terminal.js";
+import { plain, print, printable, Usage, words } from "./terminal.js";
 
 export const help = `x402-wasm inspect URL
 
@@ -49,10 +49,13 @@ export async function run(args) {
   const payer = await createPayer({ ...rest, wallet: { privateKey: generatePrivateKey() } });
   const decision = terms.error ? unreadable(terms.error) : await payer.explain(copy(plainly, url));
   const found = judge({ url, method, plainly, fromPage, preflight, broken, terms, header, decision, page });
-  if (values.json) print(JSON.stringify({ url, status: plainly.status, terms: terms.value, decision, found }, undefined, 2));
+  if (values.json) print(JSON.stringify({ url, status: plainly.status, terms: terms.value, decision, found }, shown, 2));
   else show(url, plainly, decision, found);
   return found.some(({ level }) => level === "wrong") ? 1 : 0;
 }
+
+/** What a server says, without what a terminal would obey. */
+const shown = (key, value) => (typeof value === "string" ? printable(value) : value);
 
 /** The terms, or why they cannot be read. */
 function read(text) {

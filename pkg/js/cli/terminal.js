@@ -26,7 +26,10 @@ export const tell = (text = "") => process.stderr.write(`${text}\n`);
 export const print = (text = "") => process.stdout.write(`${text}\n`);
 
 /** A text of a stranger on one line, without what a terminal would obey. */
-export const plain = (text) => String(text).replace(/[^\x20-\x7e\u00a0-\uffff]/g, "·").slice(0, 400);
+export const plain = (text) => printable(String(text)).slice(0, 400);
+
+/** A text without control characters and without what turns the direction of writing. */
+export const printable = (text) => text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "·");
 
 /** Ends the command with what went wrong. */
 export function fail(error) {
@@ -66,18 +69,23 @@ export async function secret(question, variable) {
   process.stderr.write(question);
   const { stdin } = process;
   stdin.setRawMode(true).setEncoding("utf8").resume();
+  let listen;
   try {
-    let typed = "";
-    for await (const piece of stdin) {
-      for (const letter of piece) {
-        if (letter === "\r" || letter === "\n" || letter === "\u0004") return typed;
-        if (letter === "\u0003") throw new Usage("stopped");
-        typed = letter === "\u007f" || letter === "\b" ? typed.slice(0, -1) : typed + letter;
-      }
-    }
-    return typed;
+    // Listened to and not iterated over: an iterator that ends would end standard input, and there is more to ask.
+    return await new Promise((resolve, reject) => {
+      let typed = "";
+      listen = (piece) => {
+        for (const letter of piece) {
+          if (letter === "\r" || letter === "\n" || letter === "\u0004") return resolve(typed);
+          if (letter === "\u0003") return reject(new Usage("stopped"));
+          typed = letter === "\u007f" || letter === "\b" ? typed.slice(0, -1) : typed + letter;
+        }
+        return undefined;
+      };
+      stdin.on("data", listen);
+    });
   } finally {
-    stdin.setRawMode(false).pause();
+    stdin.off("data", listen).pause().setRawMode(false);
     process.stderr.write("\n");
   }
 }
