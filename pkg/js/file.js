@@ -37,15 +37,15 @@ async function settleFolder(path) {
 /** When a process began, in ticks since the machine did; undefined where that is not told, empty for one that has ended. */
 async function beginning(pid) {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]; // the name before it may hold anything
+    return ticks(await readFile(`/proc/${pid}/stat`, "utf8"));
   } catch (error) {
-    return error.code === "ENOENT" && (await tells) ? "" : undefined;
+    return error.code === "ENOENT" && (await began) !== undefined ? "" : undefined;
   }
 }
 
-/** Whether this system tells of its processes, and where numbers of processes mean the same as here. */
-const tells = readFile("/proc/self/stat", "utf8").then(() => true, () => false);
+const ticks = (stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]; // the name before it may hold anything
+/** When this process began, and where numbers of processes mean the same as here. */
+const began = readFile("/proc/self/stat", "utf8").then(ticks, () => undefined);
 const place = Promise.all([
   readFile("/proc/sys/kernel/random/boot_id", "utf8").then((id) => id.trim(), () => ""),
   readlink("/proc/self/ns/pid").catch(() => ""),
@@ -53,10 +53,10 @@ const place = Promise.all([
 
 /** Whether the owner of a lock has ended. A number that is in use again is another process. */
 async function abandoned(path, name) {
-  const [where, pid, began] = name.split(" ");
+  const [where, pid, since] = name.split(" ");
   if (where !== (await place)) return old(path);
   const begins = await beginning(pid);
-  if (begins !== undefined) return begins !== began;
+  if (begins !== undefined) return begins !== since;
   if (Number(pid) === process.pid) return false;
   try {
     process.kill(Number(pid), 0);
@@ -96,7 +96,7 @@ export function fileStore(path) {
 
   async function take() {
     const id = randomUUID();
-    const name = `${await place} ${process.pid} ${(await beginning(process.pid)) ?? "?"} ${id}`;
+    const name = `${await place} ${process.pid} ${(await began) ?? "?"} ${id}`;
     const own = `${lock}.${id}`;
     const until = Date.now() + PATIENCE;
     try {

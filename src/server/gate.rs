@@ -102,6 +102,13 @@ pub struct Facts<'a> {
     pub page_nonce: Option<&'a str>,
 }
 
+impl Facts<'_> {
+    /// Whether the method only reads.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+}
+
 /// What happens next.
 #[derive(Debug)]
 pub enum Step<'g> {

@@ -195,7 +195,7 @@ impl Gate {
         };
         let (fits, allow) = match own {
             Some(Own::Revoke(_)) => (facts.method == "DELETE", "DELETE"),
-            _ => (matches!(facts.method, "GET" | "HEAD"), "GET, HEAD"),
+            _ => (facts.reads(), "GET, HEAD"),
         };
         if !fits {
             let mut answer = self.failure(Code::GateMethodNotAllowed, facts.origin);

@@ -260,7 +260,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> Option<Shown<'g>> {
         let passes = self.config().passes()?;
-        if !matches!(facts.method, "GET" | "HEAD") {
+        if !facts.reads() {
             return None;
         }
         let host = &self.config().public_origin;
@@ -344,9 +344,9 @@ fn bearer_of(authorization: &str) -> Option<&str> {
 }
 
 fn carrier(facts: &Facts<'_>) -> Option<Carrier> {
-    match (facts.payment_pass, facts.method) {
-        (Some("cookie"), "GET" | "HEAD") => Some(Carrier::Cookie),
-        (Some("token"), "GET" | "HEAD") => Some(Carrier::Token),
+    match facts.payment_pass.filter(|_| facts.reads()) {
+        Some("cookie") => Some(Carrier::Cookie),
+        Some("token") => Some(Carrier::Token),
         _ => None,
     }
 }

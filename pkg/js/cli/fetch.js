@@ -9,7 +9,7 @@ import { createPayer } from "x402-wasm";
 
 import { withKey } from "./keys.js";
 import { help as limits, options, payerOptions } from "./limits.js";
-import { agree, input, plain, printable, somebody, tell, Usage, words } from "./terminal.js";
+import { agree, input, oneUrl, plain, printable, somebody, tell, Usage, words } from "./terminal.js";
 
 export const help = `x402-wasm fetch URL
 
@@ -66,9 +66,8 @@ async function request(values) {
 }
 
 export async function run(args) {
-  const { values, positionals: [url, ...more] } = words(args, { ...own, ...options }, help);
-  if (!url || more.length > 0) throw new Usage(url ? `one URL at a time, not ${more[0]} too` : "say a URL", help);
-  if (!URL.canParse(url)) throw new Usage(`${plain(url)} is no URL`);
+  const { values, positionals } = words(args, { ...own, ...options }, help);
+  const url = oneUrl(positionals, help);
   const init = await request(values);
   const ask = somebody() && !values.yes && values.data !== "@-";
   const shared = payerOptions(values);

@@ -3,7 +3,7 @@ import { createPayer, decodePaymentRequired, generatePrivateKey } from "x402-was
 
 import { judge } from "./lint.js";
 import { help as limits, options, payerOptions } from "./limits.js";
-import { plain, print, printable, Usage, words } from "./terminal.js";
+import { oneUrl, plain, print, printable, words } from "./terminal.js";
 
 export const help = `x402-wasm inspect URL
 
@@ -31,9 +31,8 @@ async function ask(url, init) {
 }
 
 export async function run(args) {
-  const { values, positionals: [url, ...more] } = words(args, { request: { type: "string", short: "X" }, json: { type: "boolean" }, ...options }, help);
-  if (!url || more.length > 0) throw new Usage(url ? `one URL at a time, not ${more[0]} too` : "say a URL", help);
-  if (!URL.canParse(url)) throw new Usage(`${plain(url)} is no URL`);
+  const { values, positionals } = words(args, { request: { type: "string", short: "X" }, json: { type: "boolean" }, ...options }, help);
+  const url = oneUrl(positionals, help);
   const method = values.request ?? "GET";
   const page = "https://page.example";
   const [plainly, fromPage, preflight, broken] = await Promise.all([

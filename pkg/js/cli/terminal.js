@@ -22,6 +22,13 @@ export function words(args, options, help) {
   }
 }
 
+/** The one URL that a command is about. */
+export function oneUrl([url, ...more], help) {
+  if (!url || more.length > 0) throw new Usage(url ? `one URL at a time, not ${more[0]} too` : "say a URL", help);
+  if (!URL.canParse(url)) throw new Usage(`${plain(url)} is no URL`);
+  return url;
+}
+
 export const tell = (text = "") => process.stderr.write(`${text}\n`);
 export const print = (text = "") => process.stdout.write(`${text}\n`);
 

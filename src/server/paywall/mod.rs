@@ -193,7 +193,7 @@ impl Gate {
         let Some((paywall, nonce)) = self.config().paywall.as_ref().zip(facts.page_nonce) else {
             return Ok(answer);
         };
-        if !matches!(facts.method, "GET" | "HEAD") {
+        if !facts.reads() {
             return Ok(answer);
         }
         answer.prepared = None;
