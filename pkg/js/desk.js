@@ -1,13 +1,20 @@
-// The payer's book and log in their store: updates, what is left, what the chain says. What is written is the core's.
+// The payer's book and log in their store: updates, what is left, whether the log is whole. What is written is the core's.
 import * as core from "../wasm/x402_wasm.js";
 import { guarded } from "./error.js";
-import { discard, text, within } from "./platform.js";
 import { problem } from "./problem.js";
 import { memoryStore } from "./store.js";
 
-/** Bytes and seconds of a node's answer. */
-const MAX_NODE = 64 * 1024;
-const NODE_SECONDS = 20;
+/** Entries of the log that are read at once. */
+const PIECE = 1000;
+
+/** Whether this runtime has a place that all tabs share; one that may not be touched is found out when it is opened. */
+function shares() {
+  try {
+    return typeof indexedDB !== "undefined";
+  } catch {
+    return true;
+  }
+}
 
 /** One payer's store. */
 export class Desk {
@@ -29,15 +36,20 @@ export class Desk {
     this.#store = this.#opened(store, stores);
   }
 
-  /** The store that was named. Budgets are kept where a runtime has a place that all tabs share. */
+  /** The store that was named, or the one that all tabs share. */
   #opened(store, stores) {
     if (typeof store?.update === "function") return () => store;
-    const shared = store === "indexeddb" || (store === undefined && guarded(() => this.#payer.budgeted) && typeof indexedDB !== "undefined");
     const memory = memoryStore();
-    if (typeof store !== "object" && !shared) return () => memory;
+    if (typeof store !== "object" && store !== "indexeddb" && (store !== undefined || !shares())) return () => memory;
+    const open = async () => {
+      const opened = await stores(store);
+      // What nobody has named may be missing where there is nothing to hold: some browsers keep nothing.
+      if (store !== undefined || guarded(() => this.#payer.budgeted)) return opened;
+      return opened.entries({ limit: 1 }).then(() => opened, () => memory);
+    };
     let opening;
     return () => {
-      opening ??= stores(store);
+      opening ??= open();
       opening.catch(() => (opening = undefined)); // what failed may work the next time
       return opening;
     };
@@ -80,46 +92,49 @@ export class Desk {
     }
   }
 
-  /** Holds the whole log together, a piece at a time; each begins with the last line of the one before. */
+  /** Entries of the log, read. */
+  async read(range) {
+    const lines = await this.entries(range);
+    try {
+      return lines.map((line) => JSON.parse(line));
+    } catch {
+      throw problem("payer_store_broken", "an entry of the log cannot be read");
+    }
+  }
+
+  /** The log's lines, a piece at a time. */
+  async *pieces(from = 1) {
+    for (;;) {
+      const lines = await this.entries({ from, limit: PIECE });
+      if (lines.length === 0) return;
+      yield lines;
+      from = JSON.parse(lines.at(-1)).seq + 1;
+    }
+  }
+
+  /** Holds the whole log together, from its first entry to the one that the book knows as the last. */
   async verify() {
-    let last = 0;
-    for (let before = []; ; ) {
-      const lines = await this.entries({ from: last + 1, limit: 1000 });
-      if (lines.length === 0) break;
-      last = Number(guarded(() => core.verifyLog([...before, ...lines].join("\n"))));
-      before = lines.slice(-1);
-    }
-    // The book says which entry is the last.
-    await this.update((book, end) => void guarded(() => this.#payer.spent(book, end)));
-    return last;
-  }
-
-  /** Asks the chains what became of payments that ended unconfirmed. Answers with how many it told of. */
-  async reconcile() {
-    let told = 0;
-    for (const [network, url] of Object.entries(this.#rpc)) {
-      const questions = async (block) => {
-        let asked;
-        await this.update((book, last) => void (asked = guarded(() => this.#payer.questions(book, last, network, block))));
-        return asked;
-      };
-      const block = await this.#node(url, await questions());
-      for (const [id, question] of Object.entries(JSON.parse(await questions(block)))) {
-        const answer = await this.#node(url, question);
-        await this.update((book, last) => JSON.parse(guarded(() => this.#payer.proved(book, last, id, block, answer))));
-        told += 1;
+    const { begins = 1 } = await this.#store();
+    let last = begins - 1;
+    let before = [];
+    for (let seen = -1; ; seen = last) {
+      for await (const lines of this.pieces(last + 1)) {
+        const first = last + 1 - before.length;
+        last = Number(guarded(() => core.verifyLog([...before, ...lines].join("\n"), first)));
+        before = lines.slice(-1);
       }
+      let logged;
+      await this.update((book, end) => void (logged = Number(guarded(() => this.#payer.logged(book, end)))));
+      if (logged <= last) return last;
+      // Somebody may have written meanwhile; what is not there the next time was cut off.
+      if (seen === last) throw problem("payer_store_broken", "the log ends before its book does");
     }
-    return told;
   }
 
-  async #node(url, body) {
-    const headers = { "content-type": "application/json" };
-    const asked = (async () => this.#send(url, { method: "POST", headers, body }))();
-    const { end, value } = await within(asked, undefined, NODE_SECONDS);
-    const answer = end === "value" ? await text(value, MAX_NODE, NODE_SECONDS) : undefined;
-    if (end === "value") discard(value);
-    if (answer === undefined) throw problem("payer_chain_fault", "the node did not answer");
-    return answer;
+  /** The chain's part; undefined where no node is named. */
+  async chain() {
+    if (Object.keys(this.#rpc).length === 0) return undefined;
+    const { Chain } = await import("./chain.js");
+    return new Chain(this.#payer, this, this.#rpc, this.#send);
   }
 }

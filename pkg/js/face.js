@@ -2,6 +2,7 @@
 import * as core from "../wasm/x402_wasm.js";
 import { guarded, X402Error } from "./error.js";
 import { Engine } from "./payer.js";
+import { keystoreOf } from "./options.js";
 import { Call, discard } from "./platform.js";
 import { injectedWallets } from "./wallets.js";
 
@@ -9,7 +10,7 @@ const ENGINE = Symbol("engine");
 
 /** The log of a payer. What makes tables of it is loaded when it is asked for. */
 function log(desk) {
-  const entries = async (range) => (await desk.entries(range)).map((entry) => JSON.parse(entry));
+  const entries = (range) => desk.read(range);
   return {
     entries,
     verify: () => desk.verify(),
@@ -39,7 +40,8 @@ class Payer {
     this.fetch = async (input, init, wishes) => engine.pay(engine.send, input, init, wishes);
     this.spent = () => engine.desk.spent();
     this.reset = () => engine.desk.reset();
-    this.reconcile = () => engine.desk.reconcile();
+    this.reconcile = () => engine.reconcile();
+    this.confirm = (response, options) => engine.confirm(response, options);
     this.audit = Object.freeze(log(engine.desk));
     this.receipt = (response) => engine.receipt(response);
     this.connect = () => engine.account();
@@ -65,10 +67,11 @@ class Payer {
 
 /**
  * The package for one runtime.
- * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown, file?: (path: string) => Promise<object>}}
- *   source the module's bytes at once, or something that `fetch` finds them at; and a store in a file, where there are any
+ * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown, file?: (path: string) => Promise<object>,
+ *   keystore?: () => Promise<object>}} source the module's bytes at once, or something that `fetch` finds them at; a store in a
+ *   file, where there are any; and what opens keystores
  */
-export function face({ now, later, file }) {
+export function face({ now, later, file, keystore }) {
   const stores = opening(file);
   let loaded = false;
   let loading;
@@ -104,7 +107,15 @@ export function face({ now, later, file }) {
 
   const createPayer = async (options) => {
     await init();
-    return new Payer(options, stores);
+    const locked = keystoreOf(options);
+    if (locked === undefined) return new Payer(options, stores);
+    if (!keystore) throw new X402Error("payer_invalid_options", "the payer's options are not valid: keystores cannot be opened here");
+    const privateKey = await (await keystore()).openKeystore(locked.keystore, locked.password);
+    try {
+      return new Payer({ ...options, wallet: { privateKey } }, stores);
+    } finally {
+      privateKey.fill(0); // the payer has its own
+    }
   };
 
   const wrapFetchWithPayment = (fetch, payer) => {

@@ -21,4 +21,7 @@ export const {
   address,
   verifyPayment,
   generatePrivateKey,
-} = face({ later: () => new URL("../wasm/x402_wasm_bg.wasm", import.meta.url) });
+} = face({
+  later: () => new URL("../wasm/x402_wasm_bg.wasm", import.meta.url),
+  keystore: () => import("./keystore.js"),
+});

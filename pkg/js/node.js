@@ -25,4 +25,5 @@ export const {
 } = face({
   now: () => readFileSync(new URL("../wasm/x402_wasm_bg.wasm", import.meta.url)),
   file: async (path) => (await import("./file.js")).fileStore(path),
+  keystore: () => import("./keystore-node.js"),
 });

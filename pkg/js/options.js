@@ -27,7 +27,17 @@ function wallet(value) {
   const address = value?.address ?? value?.account?.address; // viem's wallet clients keep theirs at `account`
   if (typeof value?.signTypedData === "function" && typeof address === "string") return { account: value, address };
   if (typeof value?.request === "function") return { provider: value };
-  return refuse("wallet is an EIP-1193 provider, { privateKey } or an object with address and signTypedData");
+  return refuse("wallet is an EIP-1193 provider, { privateKey }, { keystore, password } or an object with address and signTypedData");
+}
+
+/** The keystore that is the wallet, and its password, if it is one. */
+export function keystoreOf(options) {
+  try {
+    const { keystore, password } = options?.wallet ?? {};
+    return keystore === undefined ? undefined : { keystore, password };
+  } catch {
+    return refuse("they cannot be read");
+  }
 }
 
 /** Options as JSON, of which no member is lost. */

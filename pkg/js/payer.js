@@ -134,7 +134,8 @@ export class Engine {
     if (key === undefined && !flight) return undefined;
     const body = key === undefined ? await call.bytes() : new Uint8Array();
     if (body === undefined) throw problem("payer_invalid_options", "singleFlight needs a body of text or bytes");
-    return guarded(() => about.identify(key, body));
+    const headers = [...call.headers].join("\n");
+    return guarded(() => about.identify(key, headers, body));
   }
 
   /** One call pays; the same ones that come meanwhile get copies of its answer. */
@@ -178,6 +179,19 @@ export class Engine {
     return this.#settle(fetch, call, response, exchange);
   }
 
+  /** What the chain says of the payment for a response, looked for so many seconds; undefined if nothing was paid. */
+  async confirm(response, { seconds = 30 } = {}) {
+    const receipt = this.receipt(response);
+    if (!receipt) return undefined;
+    if (!(receipt.network in this.#own.rpc)) throw problem("payer_invalid_options", `rpc names no node of ${receipt.network}`);
+    return (await this.desk.chain()).confirm(receipt, seconds);
+  }
+
+  /** Asks the chains about every payment that they were not asked about. Answers with how many they told of. */
+  async reconcile() {
+    return (await this.desk.chain())?.reconcile() ?? 0;
+  }
+
   /** What would be paid by a response that answers a request. */
   async explain(response, { url = "", method = "GET" }, options) {
     const wanted = wishes(options);
@@ -186,6 +200,7 @@ export class Engine {
     try {
       exchange = await this.#meet(response, about);
       if (!exchange) return JSON.parse(guarded(() => core.nothingAsked(whole(response?.status))));
+      if (this.address) await (await this.desk.chain())?.funds(exchange, this.address);
       let told;
       await this.desk.update((book, last) => void (told = guarded(() => exchange.explain(this.#payer, from(response), book, last))));
       return JSON.parse(told);
@@ -234,18 +249,25 @@ export class Engine {
     if (call.url === undefined) throw problem("invalid_url");
     tell("challenge", { url: call.url, x402Version: exchange.version });
     const redirected = response.redirected === true;
-    const target = guarded(() => exchange.choose(this.#payer, from(response), redirected, repeats));
+    const choose = () => guarded(() => exchange.choose(this.#payer, from(response), redirected, repeats));
+    const target = choose(); // what may not be paid opens no wallet
 
     const account = await this.account(signal);
+    const chain = await this.desk.chain();
+    if (await chain?.funds(exchange, account, signal)) choose();
     const date = header(response, "date", 64) ?? undefined;
     guarded(() => exchange.quote(this.#payer, account, date));
-    const { quote, header: kept } = await this.#reserved(exchange, this.#own.approve ? "asked" : "", signal, known);
+    const { approve } = this.#own;
+    let { quote, header: sealed } = await this.#reserved(exchange, "reserve", approve ? "asked" : "", signal, known);
     tell("decision", { quote });
-    let sealed = kept;
+    let seconds;
     if (!sealed) {
       await this.#approved(quote, signal);
-      const seconds = guarded(() => exchange.renew(this.#payer));
-      if (this.#own.approve) await this.#written(exchange, "renew", known);
+      seconds = guarded(() => exchange.renew(this.#payer));
+      // Where the thinking took longer than the reservation held, somebody else may have paid for the same request.
+      if (approve) ({ quote, header: sealed } = await this.#reserved(exchange, "renew", "", signal, known));
+    }
+    if (!sealed) {
       signal?.throwIfAborted();
       const signature = await this.#signed(exchange, account, signal, seconds);
       sealed = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
@@ -282,9 +304,9 @@ export class Engine {
   }
 
   /** Reserves what is wanted, or finds the payment that was made for the same request. */
-  async #reserved(exchange, asked, signal, known) {
+  async #reserved(exchange, what, asked, signal, known) {
     for (;;) {
-      const found = await this.#written(exchange, "reserve", known, asked);
+      const found = await this.#written(exchange, what, known, asked);
       if (!found.wait) return { ...found, quote: Object.freeze(found.quote) };
       const { end, value } = await within(new Promise(() => {}), signal, TURN_SECONDS);
       if (end === "aborted") throw value;

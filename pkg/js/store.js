@@ -11,6 +11,10 @@ export function memoryStore() {
   let log = [];
   let first = 1;
   return {
+    /** The number of the first entry that is still kept. */
+    get begins() {
+      return first;
+    },
     async update(decide) {
       const change = decide(book, log.at(-1));
       if (!change) return;

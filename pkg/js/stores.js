@@ -5,6 +5,9 @@ export { memoryStore } from "./store.js";
 const KEY = "x402:log:";
 const key = (seq) => `${KEY}${String(seq).padStart(16, "0")}`;
 
+/** Keys that a storage takes at once. */
+const MOST = 128;
+
 /** Whose turn it is in a storage. */
 const turns = new WeakMap();
 
@@ -20,7 +23,11 @@ export function durableObjectStore(storage) {
     if (!change) return;
     const all = { "x402:book": change.book, "x402:count": count + change.entries.length };
     change.entries.forEach((entry, place) => (all[key(count + place + 1)] = entry));
-    await storage.put(all);
+    const pairs = Object.entries(all);
+    const puts = [];
+    // Writes with nothing awaited in between are one: the book comes first, and none of it without the rest.
+    for (let at = 0; at < pairs.length; at += MOST) puts.push(storage.put(Object.fromEntries(pairs.slice(at, at + MOST))));
+    await Promise.all(puts);
   };
   return {
     update(decide) {

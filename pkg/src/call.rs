@@ -49,11 +49,12 @@ impl CallCore {
         self.logged = url;
     }
 
-    /// What makes another call the same request, by its `Idempotency-Key` or its body; nothing when each is its own.
+    /// What makes another call the same request, by its `Idempotency-Key`, or by its headers and body; nothing when each is
+    /// its own.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
-    pub fn identify(&mut self, key: Option<String>, body: Vec<u8>) -> Option<String> {
+    pub fn identify(&mut self, key: Option<String>, headers: String, body: Vec<u8>) -> Option<String> {
         let flight = self.options.single_flight;
-        self.identity = Identity::of(&self.method, &self.url, key.as_deref(), &body, flight);
+        self.identity = Identity::of(&self.method, &self.url, key.as_deref(), (&headers, &body), flight);
         self.identity.map(|identity| hex::encode(&identity.hash))
     }
 }

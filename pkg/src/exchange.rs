@@ -2,22 +2,24 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use wasm_bindgen::prelude::*;
 use x402_core::client::audit::{Facts, Who};
 use x402_core::client::book::{Event, Kind, Outcome};
-use x402_core::client::choose::{Choice, choose};
+use x402_core::client::choose::{Choice, Judgement, choose, judge};
 use x402_core::client::desk::{Stored, claim, kind, quoted, received, signed};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::receipt::Receipt;
-use x402_core::client::{again, clock, receipt, request, wallet};
+use x402_core::client::{again, clock, proof, receipt, request, wallet};
 use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
 use x402_core::evm::hex;
 use x402_core::transport::http::payment_header;
 use x402_core::types::amount::Amount;
-use x402_core::types::json::{Message, Object, object};
+use x402_core::types::json::{Message, Object, array, object};
+use x402_core::types::network::Network;
 use x402_core::types::required::PaymentRequired;
 use x402_core::types::time::UnixSeconds;
 
@@ -168,6 +170,28 @@ impl Exchange {
         self.of = Some((kind(&choice, &self.who), choice.price));
         self.stage = Stage::Chosen(Box::new(choice));
         Ok(target.into())
+    }
+
+    /// The questions to the nodes about what an account has of the tokens that it may pay in, as JSON: `network`, `asset` and
+    /// the `question` of each. Empty where no node is known.
+    pub fn funds(&self, payer: &PayerCore, account: &str) -> Result<String, JsValue> {
+        let account = Address::parse(account).map_err(fault)?;
+        let judge = |offer| judge(offer, &payer.policy, &self.call.options);
+        let judged: Vec<Judgement> = self.required.offers.iter().map(judge).collect();
+        let tokens = proof::fundable(&judged, &self.who.proves);
+        Ok(array(tokens.iter().map(|(network, asset)| {
+            object(|to| {
+                to.text("network", network.as_str()).text("asset", &asset.to_checksum());
+                to.text("question", &proof::ask_funds(asset, &account));
+            })
+        })))
+    }
+
+    /// What a node says to one of them; the choice is made anew then. An answer that cannot be read says nothing.
+    pub fn fund(&mut self, network: &str, asset: &str, answer: &str) {
+        let token = Network::parse(network).and_then(|network| Ok((network, Address::parse(asset)?)));
+        let funds = token.and_then(|(network, asset)| proof::funds(network, asset, answer));
+        self.call.options.funds.extend(funds);
     }
 
     /// Makes the quote for the payer's account, as JSON. `server` is the answer's `Date` header, or nothing.

@@ -14,7 +14,7 @@ use x402_core::error::Code;
 use x402_core::evm::address::Address;
 use x402_core::evm::signature::SecretKey;
 use x402_core::types::amount::decimal;
-use x402_core::types::json::{Message, array, object};
+use x402_core::types::json::{Fields, Message, array, object};
 
 use crate::boundary::{clock, text};
 use crate::call::CallCore;
@@ -97,6 +97,17 @@ impl PayerCore {
         Ok(array(left.iter().map(Message::write)))
     }
 
+    /// The number of the last entry that the book knows of the log, as text. `last` is the log's own.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn logged(&self, book: Option<String>, last: Option<String>) -> Result<String, JsValue> {
+        let stored = Stored { book: book.as_deref(), last: last.as_deref() };
+        let count = stored.book().map_err(fault)?.count;
+        if last.is_none() && count > 0 {
+            return Err(because(Code::PayerStoreBroken, "the log is not there"));
+        }
+        Ok(decimal(count))
+    }
+
     /// An update of the store that begins anew, as JSON.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn reset(&self, book: Option<String>, last: Option<String>) -> String {
@@ -146,11 +157,37 @@ impl PayerCore {
         let update = stored.update(&self.policy, &self.who, (&event, name, &facts), clock()).map_err(fault)?;
         Ok(update.write())
     }
+
+    /// An update of the store by the chain's answer about a payment, as JSON: whether what was signed has moved. Nothing while
+    /// the node does not know. `paid` is as in [`proof::ask_moved`].
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn confirmed(
+        &self,
+        book: Option<String>,
+        last: Option<String>,
+        paid: &str,
+        answer: &str,
+    ) -> Result<Option<String>, JsValue> {
+        let Some(moved) = proof::moved(paid, answer).map_err(fault)? else { return Ok(None) };
+        let paid = Fields::read(paid, Code::PayerStoreBroken).map_err(fault)?;
+        let text = |key| paid.text(key).map_err(fault);
+        let facts = Facts::default().text("id", &text("id")?).text("transaction", &text("transaction")?);
+        let name = if moved { "confirmed" } else { "contradicted" };
+        let stored = Stored { book: book.as_deref(), last: last.as_deref() };
+        let update = stored.update(&self.policy, &self.who, (&Event::Tick, name, &facts), clock()).map_err(fault)?;
+        Ok(Some(update.write()))
+    }
 }
 
-/// Holds the lines of a log against each other; answers with the number of the last.
+/// The question to a node about what became of a payment.
+#[wasm_bindgen(js_name = askMoved)]
+pub fn ask_moved(paid: &str) -> Result<String, JsValue> {
+    proof::ask_moved(paid).map_err(fault)
+}
+
+/// Holds the lines of a log against each other, from the entry of this number on; answers with the number of the last.
 #[wasm_bindgen(js_name = verifyLog)]
-pub fn verify_log(lines: &str) -> Result<String, JsValue> {
-    let last = verify(lines).map_err(fault)?;
+pub fn verify_log(lines: &str, first: u32) -> Result<String, JsValue> {
+    let last = verify(lines, first.into()).map_err(fault)?;
     Ok(decimal(last.map_or(0, |(seq, _)| seq)))
 }

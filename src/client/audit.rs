@@ -41,7 +41,8 @@ impl Who {
     pub fn read(text: &str) -> Result<Self> {
         let fields = Fields::read(text, Code::PayerConfig)?;
         let proves = fields.optional_texts("proves", |text| Ok(text.into()))?.unwrap_or_default();
-        Ok(Self { owner: fields.optional_text("owner")?, task: fields.optional_text("task")?, proves })
+        let task = fields.optional_text("task")?.filter(|task| !task.is_empty());
+        Ok(Self { owner: fields.optional_text("owner")?, task, proves })
     }
 }
 
@@ -116,17 +117,17 @@ pub fn link(entry: &str) -> Result<(u64, Bytes32, Bytes32)> {
     Ok((fields.number("seq")?, fields.text_as("previous", hex::decode_array)?, hash))
 }
 
-/// Holds entries against each other, one per line: each as it was written, numbered one after the other, standing on the
-/// one before. Answers with the last one's number and hash; a log whose beginning is kept elsewhere begins with any.
+/// Holds entries against each other, one per line: each as it was written, numbered one after the other from `first` on,
+/// standing on the one before. Answers with the last one's number and hash.
 ///
 /// # Errors
 /// `payer_store_broken` with the place of the first that is not.
-pub fn verify(lines: &str) -> Result<Option<(u64, Bytes32)>> {
+pub fn verify(lines: &str, first: u64) -> Result<Option<(u64, Bytes32)>> {
     let mut before: Option<(u64, Bytes32)> = None;
     for (place, line) in lines.lines().enumerate() {
         let follows = link(line).ok().filter(|(seq, previous, _)| match before {
             Some((last, head)) => Some(*seq) == last.checked_add(1) && *previous == head,
-            None => *seq > 1 || *previous == Bytes32::default(),
+            None => *seq == first && (first > 1 || *previous == Bytes32::default()),
         });
         let Some((seq, _, hash)) = follows else {
             let place = u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1);

@@ -1,6 +1,7 @@
-//! What one call asks for, beyond what the policy says of every call.
+//! What one call asks for, beyond what the policy says of every call, and what is known when it is made.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::client::policy::{SCALE, Token, optional_money};
 use crate::error::{Code, Error, Result};
@@ -22,6 +23,19 @@ pub struct Call {
     pub single_flight: bool,
     /// The task it is made for.
     pub task: Option<String>,
+    /// What the payer has, as far as nodes were asked.
+    pub funds: Vec<Funds>,
+}
+
+/// What an account has of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// The network.
+    pub network: Network,
+    /// The token contract.
+    pub asset: Address,
+    /// Atomic units.
+    pub amount: Amount,
 }
 
 /// An offer that was seen before.
@@ -53,7 +67,8 @@ impl Call {
             max_price: optional_money(&fields, "maxPrice")?,
             quote,
             single_flight: fields.optional_flag("singleFlight")?.unwrap_or(false),
-            task: fields.optional_text("task")?,
+            task: fields.optional_text("task")?.filter(|task| !task.is_empty()),
+            funds: Vec::new(),
         })
     }
 
@@ -70,6 +85,16 @@ impl Call {
         } else {
             Err(Error::new(Code::PayerAboveMaxPrice, said(" is not within ")))
         }
+    }
+
+    /// Holds an offer's terms against what the payer has; none where no node was asked, since it may be enough. The error is
+    /// `payer_insufficient_funds`.
+    pub fn covers(&self, token: &Token, terms: &Terms) -> Option<Result<String>> {
+        let of = |funds: &&Funds| funds.network == token.network && funds.asset == terms.asset;
+        let funds = self.funds.iter().find(of)?;
+        let said = [&funds.amount.to_tokens(token.decimals), " ", &token.symbol, " are there"].concat();
+        let enough = terms.amount <= funds.amount;
+        Some(if enough { Ok(said) } else { Err(Error::new(Code::PayerInsufficientFunds, said)) })
     }
 
     /// Holds an offer's terms against what was quoted.
@@ -116,11 +141,24 @@ pub struct Identity {
 
 impl Identity {
     /// The identity of a call: its `Idempotency-Key` at this URL, or else all of it, if identical calls share one payment.
-    pub fn of(method: &str, url: &str, key: Option<&str>, body: &[u8], single_flight: bool) -> Option<Self> {
+    /// A server may answer by any header, so all of them belong to it; a key is a name by itself, also for a caller whose
+    /// token was renewed.
+    pub fn of(
+        method: &str,
+        url: &str,
+        key: Option<&str>,
+        (headers, body): (&str, &[u8]),
+        single_flight: bool,
+    ) -> Option<Self> {
         let lasting = key.is_some();
-        let rest = key.map_or(body, str::as_bytes);
-        let parts =
-            [&keccak256(method.as_bytes())[..], &keccak256(url.as_bytes()), &keccak256(rest), &[lasting.into()]];
+        let (headers, rest) = key.map_or((headers, body), |key| ("", key.as_bytes()));
+        let parts = [
+            &keccak256(method.as_bytes())[..],
+            &keccak256(url.as_bytes()),
+            &keccak256(headers.as_bytes()),
+            &keccak256(rest),
+            &[lasting.into()],
+        ];
         (lasting || single_flight).then(|| Self { hash: keccak256_all(&parts), lasting })
     }
 }

@@ -144,6 +144,9 @@ fn hold(offer: &Offer, policy: &Policy, call: &Call, trace: &mut Trace) -> Resul
     trace.ask("maxPerPayment", policy.cap(&token, price))?;
     trace.ask("maxPrice", call.price(&token, price))?;
     trace.ask("quote", call.quoted(&of.network, &terms))?;
+    if let Some(said) = call.covers(&token, &terms) {
+        trace.ask("balance", said)?;
+    }
     Ok((terms, token, price))
 }
 

@@ -15,6 +15,8 @@ use crate::types::network::Network;
 /// The outcome of a payment, as the server tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// The authorization's nonce, in hex: its name in the book and the log.
+    pub id: String,
     /// Whether the server says that the payment moved.
     pub success: bool,
     /// Whether all it says agrees with what was signed. It is still the server's word: the chain is the proof.
@@ -43,7 +45,7 @@ pub struct Receipt {
 
 impl Message for Receipt {
     fn members(&self, to: &mut Object) {
-        to.flag("success", self.success).flag("consistent", self.consistent);
+        to.text("id", &self.id).flag("success", self.success).flag("consistent", self.consistent);
         to.optional_text("errorReason", self.error_reason.as_deref());
         to.text("transaction", &self.transaction).text("network", &self.network);
         to.text("payer", &self.payer).text("payTo", &self.pay_to).text("asset", &self.asset);
@@ -86,6 +88,7 @@ pub fn receipt(settlement: SettleResponse, quote: &Quote) -> Receipt {
     let signed = Amount::parse(&quote.amount).unwrap_or(Amount::ZERO);
     let amount = settlement.amount.is_none_or(|amount| amount <= signed);
     Receipt {
+        id: quote.id.clone(),
         success: settlement.success,
         consistent: payer && network && amount && (named || !settlement.success),
         error_reason: settlement.error_reason.as_deref().map(word),

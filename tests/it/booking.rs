@@ -293,7 +293,7 @@ fn f66_a_book_that_is_not_as_it_was_written_is_not_believed() {
     let update = desk.stored().reset(&desk.who, NOW);
     desk.written(update);
     assert_eq!((desk.log.len(), &desk.log()[count]["event"]), (count + 1, &json!("reset")));
-    verify(&desk.log.join("\n")).unwrap();
+    verify(&desk.log.join("\n"), 1).unwrap();
     desk.reserve(NOW).unwrap();
 }
 
@@ -321,19 +321,20 @@ fn the_log_says_who_paid_whom_for_what_and_holds_together() {
     assert!(!desk.log.join("").contains("header"), "a payment never stands in the log");
 
     let lines = desk.log.join("\n");
-    assert_eq!(verify(&lines).unwrap().map(|(seq, _)| seq), Some(3));
+    assert_eq!(verify(&lines, 1).unwrap().map(|(seq, _)| seq), Some(3));
     assert_eq!(
-        verify(&desk.log[1..].join("\n")).unwrap().map(|(seq, _)| seq),
+        verify(&desk.log[1..].join("\n"), 2).unwrap().map(|(seq, _)| seq),
         Some(3),
         "its beginning is kept elsewhere"
     );
-    assert_eq!(verify(""), Ok(None));
+    assert_eq!(verify(&desk.log[1..].join("\n"), 1).unwrap_err().code(), Code::PayerStoreBroken, "it was cut off");
+    assert_eq!(verify("", 1), Ok(None));
     let without = [desk.log[0].as_str(), &desk.log[2]].join("\n");
     let swapped = [desk.log[1].as_str(), &desk.log[0]].join("\n");
     let changed = lines.replace("\"10000\"", "\"10\"");
     let restarted = lines.replacen("\"seq\":1,", "\"seq\":2,", 1);
     for wrong in [without, swapped, changed, restarted, lines.replace("hash", "hush"), format!("{lines}\n\n")] {
-        assert_eq!(verify(&wrong).unwrap_err().code(), Code::PayerStoreBroken);
+        assert_eq!(verify(&wrong, 1).unwrap_err().code(), Code::PayerStoreBroken);
     }
 }
 

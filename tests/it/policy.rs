@@ -251,7 +251,8 @@ fn every_rule_is_told_with_what_it_said() {
 
 #[test]
 fn two_calls_are_one_request_when_nothing_in_them_differs() {
-    let of = |method, url, key, body: &[u8], flight| Identity::of(method, url, key, body, flight);
+    let with = |headers, key, body: &[u8]| Identity::of("POST", URL, key, (headers, body), true).unwrap();
+    let of = |method, url, key, body: &[u8], flight| Identity::of(method, url, key, ("", body), flight);
     let one = of("POST", URL, None, b"order", true).unwrap();
     assert_eq!(of("POST", URL, None, b"order", true), Some(one));
     assert_eq!(of("POST", URL, None, b"order", false), None, "each call is its own request unless it says otherwise");
@@ -263,6 +264,9 @@ fn two_calls_are_one_request_when_nothing_in_them_differs() {
     ] {
         assert_ne!(other.unwrap().hash, one.hash);
     }
+    // Two tenants of one server are two requests, and so are two formats. A renewed token is no other purchase.
+    assert_ne!(with("authorization,a", None, b"order"), with("authorization,b", None, b"order"));
+    assert_eq!(with("authorization,a", Some("k1"), b"order"), with("authorization,b", Some("k1"), b"order"));
     // A key names the purchase, whatever the body says.
     let named = of("POST", URL, Some("k1"), b"a", false).unwrap();
     assert_eq!(of("POST", URL, Some("k1"), b"b", true), Some(named));

@@ -30,6 +30,9 @@
 //! - What is old is kept coarsely: two sums of one kind are put together, at the time of the later, when they are apart
 //!   by no more than a sixteenth of their age, or ten seconds. So a sum counts a little too long, never too short, and a
 //!   book of years stays small.
+//! - Many kinds are kept coarsely too: beyond 512, those that were spent on longest ago lose their recipient, then their
+//!   origin, and count for every one. Only when even so there are more, the oldest task is forgotten: a book knows the last
+//!   five hundred tasks, whoever is paid for them.
 //! - Calls with one [`Identity`] share one payment: while it lives, it is presented again and no other is signed.
 
 mod kept;
@@ -39,7 +42,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(crate) use kept::{sealed, unsealed};
-pub use turn::{Change, Claim, Event, Outcome, apply};
+pub use turn::{Change, Claim, Event, Outcome, apply, apply_keeping};
 
 use crate::client::call::Identity;
 use crate::client::policy::{Budget, Period, Policy};
@@ -63,18 +66,34 @@ pub struct Book {
 /// What budgets know of a payment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
-    /// The origin that is paid.
+    /// The origin that is paid; empty for one that is not kept any more, which may be any.
     pub origin: String,
     /// The network.
     pub network: String,
     /// The token contract.
     pub asset: String,
-    /// The recipient.
+    /// The recipient; empty for any, as above.
     pub pay_to: String,
-    /// The task it was made for.
+    /// The task it was made for; empty for one that was forgotten.
     pub task: Option<String>,
     /// Whether the token is worth a dollar.
     pub dollar: bool,
+}
+
+impl Kind {
+    /// The next that says less, and how much of it is lost: the recipient first, the task last, since another recipient costs
+    /// a server nothing, and a task is what the payer's side names.
+    fn coarser(&self) -> Option<(u8, Self)> {
+        let empty = String::new();
+        if !self.pay_to.is_empty() {
+            return Some((0, Self { pay_to: empty, ..self.clone() }));
+        }
+        if !self.origin.is_empty() {
+            return Some((1, Self { origin: empty, ..self.clone() }));
+        }
+        let kept = self.task.as_ref().is_some_and(|task| !task.is_empty());
+        kept.then(|| (2, Self { task: Some(empty), ..self.clone() }))
+    }
 }
 
 /// How far an authorization has come.

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Book, Open, Run, State, Sum};
-use crate::client::policy::{Period, Policy, SCALE};
+use crate::client::policy::{Policy, SCALE};
 use crate::client::trace::Trace;
 use crate::error::{Code, Error, Result};
 use crate::types::time::UnixSeconds;
@@ -17,6 +17,8 @@ const WAITING: usize = 256;
 /// A spent sum may count too long by this fraction of its age, or by so many seconds.
 const COARSE: u64 = 16;
 const GRAIN: u64 = 10;
+/// Kinds of payments that are kept apart; see [`Kind::coarser`](super::Kind).
+const KINDS: usize = 512;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -92,8 +94,13 @@ pub struct Change {
 
 /// Lets something happen to a book.
 pub fn apply(book: &Book, policy: &Policy, event: &Event, now: UnixSeconds) -> Change {
+    apply_keeping(KINDS, book, policy, event, now)
+}
+
+/// [`apply`] for a book that keeps so many kinds of payments apart.
+pub fn apply_keeping(kinds: usize, book: &Book, policy: &Policy, event: &Event, now: UnixSeconds) -> Change {
     let mut book = book.clone();
-    let lapsed = book.lapse(policy, now);
+    let lapsed = book.lapse(now);
     let outcome = match event {
         Event::Reserve(claim) => book.reserve(policy, claim, now),
         Event::Send { id, payment } => match book.find(id) {
@@ -117,12 +124,14 @@ pub fn apply(book: &Book, policy: &Policy, event: &Event, now: UnixSeconds) -> C
             Outcome::Done
         }
         Event::Proved { id, used, block } => {
-            book.prove(policy, id, *used, *block);
+            book.prove(id, *used, *block);
             Outcome::Done
         }
         Event::Tick => Outcome::Done,
     };
-    book.settle(policy, now);
+    book.settle(now);
+    book.compact(now);
+    book.coarsen(kinds);
     Change { book, outcome, lapsed }
 }
 
@@ -132,17 +141,17 @@ impl Book {
     }
 
     /// Reservations whose end has come are given back: nothing was sent, and what was signed is worth nothing.
-    fn lapse(&mut self, policy: &Policy, now: UnixSeconds) -> Vec<Open> {
+    fn lapse(&mut self, now: UnixSeconds) -> Vec<Open> {
         let (lapsed, open) = core::mem::take(&mut self.open)
             .into_iter()
             .partition(|open| open.state == State::Reserved && open.until <= now);
         self.open = open;
-        self.settle(policy, now);
+        self.settle(now);
         lapsed
     }
 
     /// What is over becomes a sum.
-    fn settle(&mut self, policy: &Policy, now: UnixSeconds) {
+    fn settle(&mut self, now: UnixSeconds) {
         let (over, open) = core::mem::take(&mut self.open).into_iter().partition(|open: &Open| match open.state {
             State::Reserved => false,
             State::Sent if open.provable => open.until.plus(PROVABLE) <= now,
@@ -162,23 +171,33 @@ impl Book {
         while let Some(at) = self.open.iter().position(waits).filter(|_| self.open.len() > WAITING) {
             over.push(self.open.remove(at));
         }
-        over.into_iter().for_each(|open| self.spend(policy, open));
-        self.compact(now);
+        over.into_iter().for_each(|open| self.spend(open));
     }
 
-    fn spend(&mut self, policy: &Policy, open: Open) {
-        let Open { mut kind, amount, until, .. } = open;
-        if !policy.budgets.iter().any(|budget| budget.per == Period::Task) {
-            // Tasks without end would fill the book.
-            kind.task = None;
+    fn spend(&mut self, open: Open) {
+        let Open { kind, amount, until, .. } = open;
+        self.add(Sum { kind, runs: Vec::from([Run { amount, since: until, at: until }]) });
+    }
+
+    fn add(&mut self, more: Sum) {
+        let Some(sum) = self.sums.iter_mut().find(|sum| sum.kind == more.kind) else { return self.sums.push(more) };
+        for run in more.runs {
+            let place = sum.runs.partition_point(|of| of.at <= run.at);
+            sum.runs.insert(place, run);
         }
-        let run = Run { amount, since: until, at: until };
-        match self.sums.iter_mut().find(|sum| sum.kind == kind) {
-            Some(sum) => {
-                let place = sum.runs.partition_point(|of| of.at <= until);
-                sum.runs.insert(place, run);
-            }
-            None => self.sums.push(Sum { kind, runs: Vec::from([run]) }),
+    }
+
+    /// Keeps no more kinds apart than these: what was spent on longest ago, and says the least, is said more coarsely.
+    fn coarsen(&mut self, kinds: usize) {
+        while self.sums.len() > kinds {
+            let coarser = |(at, sum): (usize, &Sum)| {
+                let (loss, kind) = sum.kind.coarser()?;
+                Some((loss, sum.runs.last().map(|run| run.at), at, kind))
+            };
+            let least = self.sums.iter().enumerate().filter_map(coarser).min_by_key(|(loss, last, ..)| (*loss, *last));
+            let Some((.., at, kind)) = least else { return };
+            let Sum { runs, .. } = self.sums.remove(at);
+            self.add(Sum { kind, runs });
         }
     }
 
@@ -248,13 +267,13 @@ impl Book {
     }
 
     /// What the chain says ends it: used is spent; unused at the end was never taken and never will be.
-    fn prove(&mut self, policy: &Policy, id: &str, used: bool, block: UnixSeconds) {
+    fn prove(&mut self, id: &str, used: bool, block: UnixSeconds) {
         let Some(at) = self.open.iter().position(|open| open.id == id && open.state != State::Reserved) else { return };
         let ended = self.open.get(at).is_some_and(|open| block >= open.valid_before);
         if used || ended {
             let open = self.open.remove(at);
             if used {
-                self.spend(policy, open);
+                self.spend(open);
             }
         }
     }

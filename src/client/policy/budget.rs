@@ -36,10 +36,10 @@ pub enum Period {
 }
 
 impl Budget {
-    /// Whether a payment of this kind counts here, seen from a call for `task`.
+    /// Whether a payment of this kind counts here, seen from a call for `task`. What is not kept any more counts as any.
     pub fn counts(&self, of: &Kind, task: Option<&str>) -> bool {
         let same = |wanted: &Option<String>, have: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(have))
+            wanted.as_deref().is_none_or(|wanted| have.is_empty() || wanted.eq_ignore_ascii_case(have))
         };
         same(&self.origin, &of.origin)
             && same(&self.network, &of.network)

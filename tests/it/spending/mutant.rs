@@ -1,6 +1,6 @@
 //! Books that are wrong on purpose: a simulator that does not catch them proves nothing.
 
-use x402_core::client::book::{Book, Change, Event, Open, Outcome, Run, State, apply};
+use x402_core::client::book::{Book, Change, Event, Kind, Open, Outcome, Run, State, apply_keeping};
 use x402_core::client::policy::Policy;
 use x402_core::client::trace::Trace;
 use x402_core::types::time::UnixSeconds;
@@ -47,6 +47,12 @@ mutants! {
     CoarseEarly,
     /// Sums of different tasks are put together.
     ForgetTask,
+    /// What has become too many kinds is not counted any more.
+    ForgetKinds,
+    /// What is not kept of a payment, its recipient or its origin, counts as another.
+    CoarseIsAnother,
+    /// Whoever goes on with a payment and has no budget per task has its task forgotten.
+    ForgetByOthers,
     /// An authorization that is unused today counts as one that stays so.
     ProofBeforeEnd,
     /// An authorization that the chain shows as used is given back.
@@ -68,7 +74,14 @@ fn unlimited(policy: &Policy) -> Policy {
 }
 
 /// The book, with the mutant's fault.
-pub(crate) fn apply_with(mutant: Mutant, book: &Book, policy: &Policy, event: &Event, now: UnixSeconds) -> Change {
+pub(crate) fn apply_with(
+    mutant: Mutant,
+    kinds: usize,
+    book: &Book,
+    policy: &Policy,
+    event: &Event,
+    now: UnixSeconds,
+) -> Change {
     let (mut book, mut event) = (book.clone(), event.clone());
     let kept = book.clone();
     let limits = match (mutant, &event) {
@@ -98,7 +111,7 @@ pub(crate) fn apply_with(mutant: Mutant, book: &Book, policy: &Policy, event: &E
         (Mutant::FailedIsFree, Event::Answered { id, paid: false }) => book.open.retain(|open| open.id != *id),
         _ => {}
     }
-    let mut change = apply(&book, &limits, &event, now);
+    let mut change = apply_keeping(kinds, &book, &limits, &event, now);
     let folded = |open: &&Open| open.state != State::Reserved && !change.book.open.iter().any(|of| of.id == open.id);
     let over: Vec<Open> = kept.open.iter().filter(folded).cloned().collect();
     let known: Vec<_> = kept.sums.iter().flat_map(|sum| sum.runs.iter().map(|run| run.at)).collect();
@@ -131,6 +144,23 @@ pub(crate) fn apply_with(mutant: Mutant, book: &Book, policy: &Policy, event: &E
             }
         }
         (Mutant::ForgetTask, _) => change.book.sums.iter_mut().for_each(|sum| sum.kind.task = None),
+        (Mutant::ForgetKinds, _) => {
+            change.book.sums.retain(|sum| !sum.kind.pay_to.is_empty());
+        }
+        (Mutant::CoarseIsAnother, _) => {
+            for sum in &mut change.book.sums {
+                for part in [&mut sum.kind.origin, &mut sum.kind.pay_to] {
+                    if part.is_empty() {
+                        *part = "another".into();
+                    }
+                }
+            }
+        }
+        (Mutant::ForgetByOthers, _) if policy.budgets.is_empty() => {
+            let known = |kind: &Kind| kept.sums.iter().any(|sum| sum.kind == *kind);
+            let fresh = change.book.sums.iter_mut().filter(|sum| !known(&sum.kind));
+            fresh.for_each(|sum| sum.kind.task = None);
+        }
         _ => {}
     }
     change

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) mutant: Mutant,
     pub(crate) policy: Policy,
+    /// Kinds that the book keeps apart; few, so that it meets more.
+    kinds: usize,
     pub(crate) book: Book,
     pub(crate) all: Vec<Authorization>,
     pub(crate) callers: Vec<Caller>,
@@ -60,6 +62,8 @@ impl World {
         let (ahead, behind) = if rng.percent(50) { (rng.below(SKEW), 0) } else { (0, rng.below(SKEW)) };
         Self {
             policy: Policy { budgets, ..Policy::default() },
+            // One for each task must be among them: no budget of this world is for longer than a book remembers.
+            kinds: 2 + usize::try_from(rng.below(6)).unwrap_or(0),
             rng,
             mutant,
             book: Book::default(),
@@ -92,7 +96,10 @@ impl World {
     /// One atomic update of the store.
     pub(crate) fn turn(&mut self, event: &Event) -> Outcome {
         let now = self.clock();
-        let change = apply_with(self.mutant, &self.book, &self.policy, event, now);
+        // Who asks the chain, or goes on with a payment after a crash, may have another policy.
+        let other = !matches!(event, Event::Reserve(_)) && self.rng.percent(30);
+        let policy = if other { Policy::default() } else { self.policy.clone() };
+        let change = apply_with(self.mutant, self.kinds, &self.book, &policy, event, now);
         self.note(|| format!("{event:?} -> {:?}", change.outcome));
         self.book = change.book;
         change.outcome
@@ -208,7 +215,8 @@ pub(super) fn kind(rng: &mut Rng) -> Kind {
         origin: of(rng, ["x", "y"]),
         network: "n".into(),
         asset: "t".into(),
-        pay_to: of(rng, ["p", "q"]),
+        // A server may name a new one each time.
+        pay_to: if rng.percent(20) { rng.below(1_000).to_string() } else { of(rng, ["p", "q"]) },
         task: Some(of(rng, ["a", "b"])),
         dollar: true,
     }

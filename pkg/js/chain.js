@@ -1,0 +1,117 @@
+// The chain's part, loaded where nodes are named (`rpc`): what the payer has, what became of payments. What is asked and what
+// an answer says is the core's.
+import * as core from "../wasm/x402_wasm.js";
+import { guarded } from "./error.js";
+import { discard, text, within } from "./platform.js";
+import { problem } from "./problem.js";
+
+/** Bytes of a node's answer: a transaction may have many events. */
+const MAX_NODE = 256 * 1024;
+/** Seconds that a node may take, and where a call waits for it and can do without. */
+const NODE_SECONDS = 20;
+const HURRY_SECONDS = 5;
+/** Seconds between two looks at a payment that a node does not know yet. */
+const LOOK_SECONDS = 1;
+
+/** The nodes of one payer. */
+export class Chain {
+  #payer;
+  #desk;
+  #rpc;
+  #send;
+
+  constructor(payer, desk, rpc, send) {
+    this.#payer = payer;
+    this.#desk = desk;
+    this.#rpc = rpc;
+    this.#send = send;
+  }
+
+  /** Lets an exchange know what the account has. What no node tells may be enough. */
+  async funds(exchange, account, signal) {
+    const questions = JSON.parse(guarded(() => exchange.funds(this.#payer, account)));
+    await Promise.all(questions.map(async ({ network, asset, question }) => {
+      const answer = await this.#node(network, question, HURRY_SECONDS, signal).catch(() => undefined);
+      if (answer !== undefined) guarded(() => exchange.fund(network, asset, answer));
+    }));
+    signal?.throwIfAborted();
+    return questions.length > 0;
+  }
+
+  /** What the chain says of a receipt; it is looked for until the seconds have passed. */
+  async confirm(receipt, seconds) {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+      const told = await this.#told(JSON.stringify(receipt), receipt.network);
+      if (told !== "unseen" || performance.now() >= end) return told;
+      await within(new Promise(() => {}), undefined, LOOK_SECONDS);
+    }
+  }
+
+  /** Asks the chains about everything that they were not asked about. Answers with how many payments they told of. */
+  async reconcile() {
+    let told = 0;
+    for (const network of Object.keys(this.#rpc)) told += await this.#ended(network);
+    for (const { paid, network } of await this.#claims()) {
+      if (network in this.#rpc && (await this.#told(paid, network)) !== "unseen") told += 1;
+    }
+    return told;
+  }
+
+  /** Payments of a network that ended unconfirmed. */
+  async #ended(network) {
+    const questions = async (block) => {
+      let asked;
+      await this.#desk.update((book, last) => void (asked = guarded(() => this.#payer.questions(book, last, network, block))));
+      return asked;
+    };
+    const block = await this.#node(network, await questions(), NODE_SECONDS);
+    const open = Object.entries(JSON.parse(await questions(block)));
+    for (const [id, question] of open) {
+      const answer = await this.#node(network, question, NODE_SECONDS);
+      await this.#desk.update((book, last) => JSON.parse(guarded(() => this.#payer.proved(book, last, id, block, answer))));
+    }
+    return open.length;
+  }
+
+  /** Payments that servers say they have settled, and of which the log does not say what the chain said. */
+  async #claims() {
+    const [quotes, claims] = [new Map(), new Map()];
+    for await (const lines of this.#desk.pieces()) {
+      for (const entry of lines.map((line) => JSON.parse(line))) {
+        const { id, event, success, consistent, transaction } = entry;
+        if (event === "reserved" || event === "approved") quotes.set(id, entry);
+        const quote = quotes.get(id);
+        if (event === "receipt" && success && consistent && transaction && quote) {
+          claims.set(id, { paid: JSON.stringify({ ...quote, transaction }), network: quote.network });
+        }
+        if (["confirmed", "contradicted", "settled", "released"].includes(event)) claims.delete(id);
+      }
+    }
+    return claims.values();
+  }
+
+  /** Asks about one payment, and writes down what is known then. */
+  async #told(paid, network) {
+    const answer = await this.#node(network, guarded(() => core.askMoved(paid)), NODE_SECONDS);
+    let said = "unseen";
+    await this.#desk.update((book, last) => {
+      const change = guarded(() => this.#payer.confirmed(book, last, paid, answer));
+      if (change === undefined) return undefined;
+      const update = JSON.parse(change);
+      said = JSON.parse(update.entries.at(-1)).event;
+      return update;
+    });
+    return said;
+  }
+
+  async #node(network, body, seconds, signal) {
+    const headers = { "content-type": "application/json" };
+    const asked = (async () => this.#send(this.#rpc[network], { method: "POST", headers, body }))();
+    const { end, value } = await within(asked, signal, seconds);
+    const answer = end === "value" ? await text(value, MAX_NODE, seconds, signal) : undefined;
+    if (end === "value") discard(value);
+    if (answer === undefined) throw problem("payer_chain_fault", "the node did not answer");
+    return answer;
+  }
+}
