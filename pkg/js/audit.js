@@ -25,7 +25,7 @@ const DAY = 86_400;
 
 /**
  * What was sent, by day, origin and asset. `amount` is what may have moved: everything that was sent and was not proved unused
- * by the chain. `confirmed` is what servers said they have settled.
+ * by the chain. `confirmed` is what servers said they have settled, or the chain did; not what the chain contradicts.
  */
 export function summary(entries) {
   const quotes = new Map();
@@ -46,10 +46,11 @@ export function summary(entries) {
       rows.set(key, row);
       quote.row = row;
       add(id, (row) => ((row.payments += 1), (row.amount += BigInt(quote.amount))));
-    } else if ((event === "receipt" && entry.success && entry.consistent) || event === "settled") {
+    } else if ((event === "receipt" && entry.success && entry.consistent) || ["settled", "confirmed", "contradicted"].includes(event)) {
       add(id, (row, of) => {
-        if (!of.confirmed) row.confirmed += BigInt(of.amount);
-        of.confirmed = true;
+        const now = event !== "contradicted";
+        if (now !== (of.confirmed ?? false)) row.confirmed += now ? BigInt(of.amount) : -BigInt(of.amount);
+        of.confirmed = now;
       });
     } else if (event === "released") {
       add(id, (row, of) => {

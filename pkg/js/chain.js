@@ -19,6 +19,8 @@ export class Chain {
   #desk;
   #rpc;
   #send;
+  /** Networks whose node was found to be theirs. */
+  #known = new Set();
 
   constructor(payer, desk, rpc, send) {
     this.#payer = payer;
@@ -105,7 +107,17 @@ export class Chain {
     return said;
   }
 
+  /** Asks a node, once it has said that it is of the network that it is named for. */
   async #node(network, body, seconds, signal) {
+    if (!this.#known.has(network)) {
+      const chain = await this.#asked(network, core.askChain(), seconds, signal);
+      guarded(() => this.#payer.holdChain(network, chain));
+      this.#known.add(network);
+    }
+    return this.#asked(network, body, seconds, signal);
+  }
+
+  async #asked(network, body, seconds, signal) {
     const headers = { "content-type": "application/json" };
     const asked = (async () => this.#send(this.#rpc[network], { method: "POST", headers, body }))();
     const { end, value } = await within(asked, signal, seconds);

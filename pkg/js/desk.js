@@ -22,6 +22,7 @@ export class Desk {
   #rpc;
   #send;
   #store;
+  #chain;
 
   /**
    * @param {core.PayerCore} payer
@@ -41,8 +42,9 @@ export class Desk {
     if (typeof store?.update === "function") return () => store;
     const memory = memoryStore();
     if (typeof store !== "object" && store !== "indexeddb" && (store !== undefined || !shares())) return () => memory;
+    const make = stores(store);
     const open = async () => {
-      const opened = await stores(store);
+      const opened = await make();
       // What nobody has named may be missing where there is nothing to hold: some browsers keep nothing.
       if (store !== undefined || guarded(() => this.#payer.budgeted)) return opened;
       return opened.entries({ limit: 1 }).then(() => opened, () => memory);
@@ -58,10 +60,11 @@ export class Desk {
   /** One update of the store, by what the core makes of what is kept. Whatever fails, nothing was written. */
   async update(work) {
     let own;
+    let asked = false;
     try {
       const store = await this.#store();
       await store.update((book, last) => {
-        own = undefined;
+        [own, asked] = [undefined, true];
         try {
           return work(book ?? undefined, last ?? undefined);
         } catch (error) {
@@ -72,6 +75,9 @@ export class Desk {
     } catch (cause) {
       throw own ?? problem("payer_store_failed", "", { cause });
     }
+    // A store that keeps a refusal to itself, or did not ask, has not written.
+    if (own) throw own;
+    if (!asked) throw problem("payer_store_failed", "it did not ask what to write");
   }
 
   async spent() {
@@ -135,6 +141,6 @@ export class Desk {
   async chain() {
     if (Object.keys(this.#rpc).length === 0) return undefined;
     const { Chain } = await import("./chain.js");
-    return new Chain(this.#payer, this, this.#rpc, this.#send);
+    return (this.#chain ??= new Chain(this.#payer, this, this.#rpc, this.#send));
   }
 }

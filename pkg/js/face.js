@@ -2,7 +2,7 @@
 import * as core from "../wasm/x402_wasm.js";
 import { guarded, X402Error } from "./error.js";
 import { Engine } from "./payer.js";
-import { keystoreOf } from "./options.js";
+import { parts } from "./options.js";
 import { Call, discard } from "./platform.js";
 import { injectedWallets } from "./wallets.js";
 
@@ -22,19 +22,17 @@ function log(desk) {
   };
 }
 
-/** Opens a store that is not in memory. */
-const opening = (file) => async (store) => {
-  if (store?.file !== undefined) {
-    if (!file) throw new X402Error("payer_invalid_options", "the payer's options are not valid: there are no files here");
-    return file(store.file);
-  }
-  return (await import("./indexeddb.js")).indexedDbStore();
+/** What opens a store that is not in memory. */
+const opening = (file) => (store) => {
+  if (store?.file === undefined) return async () => (await import("./indexeddb.js")).indexedDbStore();
+  if (!file) throw new X402Error("payer_invalid_options", "the payer's options are not valid: there are no files here");
+  return file(store.file);
 };
 
 /** A wallet and a policy. Made by `createPayer`; its methods may be passed around without it. */
 class Payer {
-  constructor(options, stores) {
-    const engine = new Engine(options, stores);
+  constructor(own, stores) {
+    const engine = new Engine(own, stores);
     const over = (fetch) => (input, init, wishes) => engine.pay(fetch, input, init, wishes);
     Object.defineProperty(this, ENGINE, { value: { engine, over } });
     this.fetch = async (input, init, wishes) => engine.pay(engine.send, input, init, wishes);
@@ -67,7 +65,7 @@ class Payer {
 
 /**
  * The package for one runtime.
- * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown, file?: (path: string) => Promise<object>,
+ * @param {{now?: () => BufferSource | WebAssembly.Module, later?: () => unknown, file?: (path: string) => () => Promise<object>,
  *   keystore?: () => Promise<object>}} source the module's bytes at once, or something that `fetch` finds them at; a store in a
  *   file, where there are any; and what opens keystores
  */
@@ -107,14 +105,14 @@ export function face({ now, later, file, keystore }) {
 
   const createPayer = async (options) => {
     await init();
-    const locked = keystoreOf(options);
-    if (locked === undefined) return new Payer(options, stores);
+    const { locked, ...own } = parts(options);
+    if (locked === undefined) return new Payer(own, stores);
     if (!keystore) throw new X402Error("payer_invalid_options", "the payer's options are not valid: keystores cannot be opened here");
-    const privateKey = await (await keystore()).openKeystore(locked.keystore, locked.password);
+    const secret = await (await keystore()).openKeystore(locked.keystore, locked.password);
     try {
-      return new Payer({ ...options, wallet: { privateKey } }, stores);
+      return new Payer({ ...own, secret }, stores);
     } finally {
-      privateKey.fill(0); // the payer has its own
+      secret.fill(0); // the payer has its own
     }
   };
 

@@ -2,9 +2,9 @@
 // renamed over the old one, so that a crash leaves one or the other, whole. The log is a file of lines next to it; the last
 // lines are in the book's file too until the next update, which adds them where a crash has kept them away.
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, readlink, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readFile, readlink, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
@@ -71,8 +71,27 @@ async function old(path) {
   return Date.now() - mtimeMs > STALE;
 }
 
-/** @param {string} path the book's file; the log is `path.ndjson`, the lock `path.lock` */
-export function fileStore(path) {
+/** The one name of a file, whichever links lead to it: two names would be two locks. */
+async function real(path) {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return (await realpath(path).catch(missing)) ?? join(await realpath(dirname(path)), basename(path));
+}
+
+/** @param {string} named the book's file; the log is beside it, with `.ndjson` behind its name, and the lock with `.lock` */
+export function fileStore(named) {
+  let opening;
+  const store = () => {
+    opening ??= real(named).then(storeAt);
+    opening.catch(() => (opening = undefined));
+    return opening;
+  };
+  return {
+    update: async (decide) => (await store()).update(decide),
+    entries: async (range) => (await store()).entries(range),
+  };
+}
+
+function storeAt(path) {
   const [log, lock] = [`${path}.ndjson`, `${path}.lock`];
   const fresh = (name) => `${path}.${name.split(" ").at(-1)}.new`;
   let turn = Promise.resolve();
@@ -100,7 +119,6 @@ export function fileStore(path) {
     const own = `${lock}.${id}`;
     const until = Date.now() + PATIENCE;
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       // Linked and not written in place: a lock that is there says whose it is, whenever its owner dies.
       await writeFile(own, name, { mode: 0o600 });
       for (;;) {

@@ -5,8 +5,9 @@ const refuse = (why) => {
   throw new X402Error("payer_invalid_options", `the payer's options are not valid: ${why}`);
 };
 
-/** JSON says nothing for some values; an option must say something. */
+/** JSON says nothing for some values; an option must say something, and say it by itself. */
 function explicit(key, value) {
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && !plain(value)) refuse(`${key} is a plain object`);
   const silent = value === undefined || value === null || ["function", "symbol"].includes(typeof value) || Number.isNaN(value);
   return silent || Math.abs(value) === Infinity ? refuse(`${key} has no value; leave it out for its default`) : value;
 }
@@ -24,20 +25,11 @@ function plain(object) {
 /** Which kind of wallet this is, and what is known of it. */
 function wallet(value) {
   if (value?.privateKey !== undefined) return { secret: value.privateKey };
+  if (value?.keystore !== undefined) return { locked: { keystore: value.keystore, password: value.password } };
   const address = value?.address ?? value?.account?.address; // viem's wallet clients keep theirs at `account`
   if (typeof value?.signTypedData === "function" && typeof address === "string") return { account: value, address };
   if (typeof value?.request === "function") return { provider: value };
   return refuse("wallet is an EIP-1193 provider, { privateKey }, { keystore, password } or an object with address and signTypedData");
-}
-
-/** The keystore that is the wallet, and its password, if it is one. */
-export function keystoreOf(options) {
-  try {
-    const { keystore, password } = options?.wallet ?? {};
-    return keystore === undefined ? undefined : { keystore, password };
-  } catch {
-    return refuse("they cannot be read");
-  }
 }
 
 /** Options as JSON, of which no member is lost. */

@@ -2,8 +2,8 @@
 import * as core from "../wasm/x402_wasm.js";
 import { Desk } from "./desk.js";
 import { guarded, X402Error } from "./error.js";
-import { parts, wishes } from "./options.js";
-import { Call, discard, header, text, within } from "./platform.js";
+import { wishes } from "./options.js";
+import { Call, discard, header, quietly, text, within } from "./platform.js";
 import { problem } from "./problem.js";
 
 /** Bytes of a response header, and of a body with terms, that are read. */
@@ -16,6 +16,8 @@ const UNKNOWN_CHAIN = 4902;
 const ACCOUNT_SECONDS = 600;
 /** Seconds between two looks at a payment that another call or tab is making for the same request. */
 const TURN_SECONDS = 0.5;
+/** Seconds that a call which was given up waits for its store to take that down. */
+const GRACE_SECONDS = 1;
 
 const walletFailed = (detail) => problem("payer_wallet_failed", detail);
 
@@ -60,10 +62,13 @@ export class Engine {
   /** Calls that share one payment, by what makes them the same request: who waits for the first. */
   #flights = new Map();
 
-  /** @param stores opens the stores of this runtime, by name */
-  constructor(options, stores) {
-    this.#own = parts(options);
-    const { policy, who, secret, address } = this.#own;
+  /**
+   * @param own the options, taken apart
+   * @param stores opens the stores of this runtime, by name
+   */
+  constructor(own, stores) {
+    this.#own = own;
+    const { policy, who, secret, address } = own;
     this.#payer = guarded(() => new core.PayerCore(policy, who, secret, address));
     this.#own.secret = undefined; // the module holds it now
     this.desk = new Desk(this.#payer, this.#own, stores, (...request) => this.send(...request));
@@ -100,7 +105,7 @@ export class Engine {
     let about;
     try {
       about = this.#about(call, options);
-      const request = await this.#identity(call, about);
+      const request = await this.#identity(call, about, options);
       if (request === undefined) return await this.#once(fetch, call, about);
       return await this.#shared(request, call, () => this.#once(fetch, call, about));
     } finally {
@@ -122,19 +127,21 @@ export class Engine {
       } catch {
         // What cannot be redacted is not logged.
       }
+      quietly(() => url); // a promise is no text, and may fail
       guarded(() => about.logAs(word(url, 2048)));
     }
     return about;
   }
 
   /** What makes another call the same request; undefined when each is its own. */
-  async #identity(call, about) {
-    const key = call.headers.get("idempotency-key") ?? undefined;
+  async #identity(call, about, options) {
+    const key = call.headers.get("idempotency-key") || undefined;
     const flight = guarded(() => about.singleFlight);
     if (key === undefined && !flight) return undefined;
     const body = key === undefined ? await call.bytes() : new Uint8Array();
     if (body === undefined) throw problem("payer_invalid_options", "singleFlight needs a body of text or bytes");
-    const headers = [...call.headers].join("\n");
+    // What a call may cost belongs to it, too.
+    const headers = [...call.headers, wishes(options)].join("\n");
     return guarded(() => about.identify(key, headers, body));
   }
 
@@ -223,25 +230,29 @@ export class Engine {
 
   async #settle(fetch, call, response, exchange) {
     const number = (this.#calls += 1);
-    const tell = (step, data) => {
-      try {
-        this.#own.onStep?.({ step, call: number, at: performance.now(), ...data });
-      } catch {
-        // Whoever watches has no say.
-      }
-    };
-    const known = { logged: false };
+    // Whoever watches has no say.
+    const tell = (step, data) => void quietly(() => this.#own.onStep?.({ step, call: number, at: performance.now(), ...data }));
+    const known = { logged: false, quote: undefined, pending: undefined };
+    let ending;
     try {
       return await this.#decide(fetch, call, response, exchange, tell, known);
     } catch (error) {
-      const code = error instanceof X402Error ? error.code : "";
-      tell("refused", { code });
-      // Whatever the store says now, this is what the caller has to hear.
-      if (!known.logged) await this.#written(exchange, "fail", known, code || "aborted").catch(() => {});
+      const ours = error instanceof X402Error;
+      if (ours && known.quote && !error.details.quote) error.details = { ...error.details, quote: known.quote };
+      tell("refused", { code: ours ? error.code : "" });
+      // Whatever the store says now, this is what the caller has to hear; and who has given up does not wait for it.
+      ending = quietly(() => this.#ended(exchange, known, ours ? error.code : "aborted"));
+      await within(ending, undefined, call.signal?.aborted ? GRACE_SECONDS : Infinity);
       throw error;
     } finally {
-      exchange.free();
+      quietly(() => ending).then(() => quietly(() => known.pending)).then(() => exchange.free());
     }
+  }
+
+  /** Takes down that a call has failed, behind what its store is still busy with. */
+  async #ended(exchange, known, code) {
+    await quietly(() => known.pending);
+    if (!known.logged) await this.#written(exchange, "fail", known, code);
   }
 
   async #decide(fetch, call, response, exchange, tell, known) {
@@ -256,24 +267,24 @@ export class Engine {
     const chain = await this.desk.chain();
     if (await chain?.funds(exchange, account, signal)) choose();
     const date = header(response, "date", 64) ?? undefined;
-    guarded(() => exchange.quote(this.#payer, account, date));
+    known.quote = Object.freeze(JSON.parse(guarded(() => exchange.quote(this.#payer, account, date))));
     const { approve } = this.#own;
-    let { quote, header: sealed } = await this.#reserved(exchange, "reserve", approve ? "asked" : "", signal, known);
-    tell("decision", { quote });
-    let seconds;
-    if (!sealed) {
-      await this.#approved(quote, signal);
-      seconds = guarded(() => exchange.renew(this.#payer));
+    let sealed = await this.#reserved(exchange, "reserve", approve ? "asked" : "", call, known, tell);
+    tell("decision", { quote: known.quote });
+    if (!sealed && approve) {
+      await this.#approved(known.quote, signal);
+      guarded(() => exchange.renew(this.#payer));
       // Where the thinking took longer than the reservation held, somebody else may have paid for the same request.
-      if (approve) ({ quote, header: sealed } = await this.#reserved(exchange, "renew", "", signal, known));
+      sealed = await this.#reserved(exchange, "renew", "", call, known, tell);
     }
+    const { quote } = known;
     if (!sealed) {
       signal?.throwIfAborted();
-      const signature = await this.#signed(exchange, account, signal, seconds);
+      const signature = await this.#signed(exchange, account, signal);
       sealed = JSON.parse(guarded(() => exchange.seal(word(signature, MAX_TERMS))));
       tell("signed", { payer: quote.payer });
       signal?.throwIfAborted();
-      await this.#written(exchange, "send", known);
+      await this.#written(exchange, "send", known, "", signal);
     }
 
     for (let sent = 1; ; sent += 1) {
@@ -287,12 +298,12 @@ export class Engine {
         // What it failed with stays here: it may hold the request.
         signal?.throwIfAborted();
         pause = guarded(() => exchange.lost(sent));
-        if (pause === undefined) throw problem("payer_network_fault", "the payment was sent and may still be taken", { details: { quote } });
+        if (pause === undefined) throw problem("payer_network_fault", "the payment was sent and may still be taken");
       }
       if (paid !== undefined) {
         this.#received(paid, exchange, tell);
         // The answer is the caller's, whether it could be written down or not: what was sent counts already.
-        await this.#written(exchange, "answer", known, String(whole(paid?.status))).catch(() => tell("unwritten", {}));
+        await this.#written(exchange, "answer", known, String(whole(paid?.status)), signal).catch(() => tell("unwritten", {}));
         const after = header(paid, "retry-after", 64) ?? undefined;
         pause = guarded(() => exchange.again(whole(paid?.status), after, sent));
         if (pause === undefined) return paid;
@@ -303,11 +314,15 @@ export class Engine {
     }
   }
 
-  /** Reserves what is wanted, or finds the payment that was made for the same request. */
-  async #reserved(exchange, what, asked, signal, known) {
+  /** Reserves what is wanted; answers with the payment that was made for the same request, if there is one. */
+  async #reserved(exchange, what, asked, { signal }, known, tell) {
     for (;;) {
-      const found = await this.#written(exchange, what, known, asked);
-      if (!found.wait) return { ...found, quote: Object.freeze(found.quote) };
+      const { wait, quote, header: sealed } = await this.#written(exchange, what, known, asked, signal);
+      if (!wait) {
+        known.quote = Object.freeze(quote);
+        return sealed;
+      }
+      tell("waiting", { seconds: TURN_SECONDS });
       const { end, value } = await within(new Promise(() => {}), signal, TURN_SECONDS);
       if (end === "aborted") throw value;
       guarded(() => exchange.renew(this.#payer));
@@ -315,35 +330,41 @@ export class Engine {
   }
 
   /** A turn whose refusal is in the log already. */
-  async #written(exchange, what, known, detail) {
-    await this.desk.update((book, last) => JSON.parse(guarded(() => exchange.turn(this.#payer, book, last, what, detail ?? ""))));
+  async #written(exchange, what, known, detail, signal) {
+    const update = this.desk.update((book, last) => {
+      const written = guarded(() => exchange.turn(this.#payer, book, last, what, detail));
+      return written === undefined ? undefined : JSON.parse(written);
+    });
+    known.pending = update;
+    const { end, value } = await within(update, signal, Infinity);
+    if (end !== "value") throw value;
+    known.pending = undefined;
     known.logged = true;
     const found = JSON.parse(guarded(() => exchange.conclude()));
     known.logged = false;
     return found;
   }
 
-  /** Asks the approval callback, if there is one; only `true` is a yes. */
+  /** Asks the approval callback; only `true` is a yes. */
   async #approved(quote, signal) {
-    const { approve } = this.#own;
-    if (!approve) return;
-    const { end, value } = await within((async () => approve(quote))(), signal, Infinity);
+    const { end, value } = await within((async () => this.#own.approve(quote))(), signal, Infinity);
     if (end === "value" && value === true) return;
     if (end === "aborted") throw value;
-    throw problem("payer_approval_denied", "", { details: { quote }, ...(end === "failed" && { cause: value }) });
+    throw problem("payer_approval_denied", "", end === "failed" ? { cause: value } : {});
   }
 
   /** Lets the wallet sign; whatever it gives is judged by the core. */
-  async #signed(exchange, account, signal, seconds) {
+  async #signed(exchange, account, signal) {
     const { provider, account: signer } = this.#own;
     if (!provider && !signer) return guarded(() => exchange.sign(this.#payer));
-    const document = guarded(() => exchange.document());
-    if (signer) return answered(() => signTypedData(signer, document), signal, seconds);
-    const ask = (method, params) => answered(() => provider.request({ method, params }), signal, seconds);
-    const chain = word(await ask("eth_chainId", []), 66);
+    const document = () => guarded(() => exchange.document()); // from here on something may be signed
+    const ask = (work) => answered(work, signal, guarded(() => exchange.seconds));
+    if (signer) return ask(() => signTypedData(signer, document()));
+    const request = (method, params) => ask(() => provider.request({ method, params }));
+    const chain = word(await request("eth_chainId", []), 66);
     const elsewhere = guarded(() => exchange.switchFrom(chain));
-    if (elsewhere) await this.#move(ask, JSON.parse(elsewhere));
-    return ask("eth_signTypedData_v4", [account, document]);
+    if (elsewhere) await this.#move(request, JSON.parse(elsewhere));
+    return request("eth_signTypedData_v4", [account, document()]);
   }
 
   /** Moves a wallet to a chain; one that does not know the chain is told of it, if somebody has said what to tell. */

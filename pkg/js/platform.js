@@ -45,11 +45,30 @@ function absolute(input) {
   }
 }
 
+/** Does what has no say: whatever it throws, now or later, changes nothing. */
+export async function quietly(work) {
+  try {
+    return await work();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Gives a body back to the network: an unread one would hold its connection. */
 export function discard(message) {
   const body = message?.body;
-  if (body && !body.locked) body.cancel().catch(() => {});
+  if (body && !body.locked) quietly(() => body.cancel?.());
 }
+
+/** Whether something in between may keep answers, and requests may say that it must not. */
+const cached = (() => {
+  if (!("caches" in globalThis || "document" in globalThis)) return false;
+  try {
+    return Boolean(new Request("http://localhost", { cache: "no-store" }));
+  } catch {
+    return false;
+  }
+})();
 
 /** A call of `fetch`: sent once as the caller made it, and perhaps once more with a payment. */
 export class Call {
@@ -75,7 +94,7 @@ export class Call {
   /** The bytes of a body that is of text or bytes; undefined for another. */
   async bytes() {
     const { body, copy } = this;
-    if (copy?.body) return new Uint8Array(await copy.clone().arrayBuffer());
+    if (copy) return new Uint8Array(await copy.clone().arrayBuffer()); // not every runtime shows whether there is a body
     if (body == null) return new Uint8Array();
     const told = typeof body === "string" || ArrayBuffer.isView(body) || /^(ArrayBuffer|URLSearchParams|Blob|File)$/.test(body[Symbol.toStringTag]);
     return told ? new Uint8Array(await new Response(body).arrayBuffer()) : undefined;
@@ -91,6 +110,7 @@ export class Call {
     for (const member of MEMBERS) init[member] ??= this.init?.[member];
     init.headers = new Headers(this.headers);
     init.headers.set(name, value);
+    if (cached) init.cache = "no-store"; // a 402 that was kept would be the answer to every payment
     init.redirect = (init.redirect ?? this.copy?.redirect) === "error" ? "error" : "manual";
     let input = url;
     if (this.copy) {

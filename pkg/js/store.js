@@ -2,11 +2,8 @@
 // log's last entry to `decide` and writes what it answers, exclusively and durably; and `entries({ from, limit })`. It
 // knows nothing of what they say. Nothing is written when `decide` answers undefined, or throws.
 
-/** Entries of the log that are kept in memory. */
-const KEPT = 10_000;
-
-/** A store that ends with its process. */
-export function memoryStore() {
+/** A store that ends with its process. Of its log it keeps at least the last entries, as many as are said, and at most twice that. */
+export function memoryStore(kept = 10_000) {
   let book;
   let log = [];
   let first = 1;
@@ -20,9 +17,9 @@ export function memoryStore() {
       if (!change) return;
       book = change.book;
       log.push(...change.entries);
-      if (log.length > 2 * KEPT) {
-        first += log.length - KEPT;
-        log = log.slice(-KEPT);
+      if (log.length > 2 * kept) {
+        first += log.length - kept;
+        log = log.slice(-kept);
       }
     },
     async entries({ from = 1, limit = Infinity } = {}) {

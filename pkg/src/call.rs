@@ -33,7 +33,7 @@ impl CallCore {
     pub fn new(options: &JsValue, method: String, url: String, carries_payment: bool) -> Result<CallCore, JsValue> {
         request::refuse_paid(carries_payment).map_err(fault)?;
         let options = Call::read(&text(options, MAX_MESSAGE, Code::PayerConfig)?).map_err(fault)?;
-        let logged = plain(&url).into();
+        let logged = plain(&url);
         Ok(Self { options, method, url, logged, identity: None })
     }
 
@@ -54,6 +54,7 @@ impl CallCore {
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn identify(&mut self, key: Option<String>, headers: String, body: Vec<u8>) -> Option<String> {
         let flight = self.options.single_flight;
+        let key = key.filter(|key| !key.is_empty());
         self.identity = Identity::of(&self.method, &self.url, key.as_deref(), (&headers, &body), flight);
         self.identity.map(|identity| hex::encode(&identity.hash))
     }

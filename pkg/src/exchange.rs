@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use x402_core::client::audit::{Facts, Who};
 use x402_core::client::book::{Event, Kind, Outcome};
 use x402_core::client::choose::{Choice, Judgement, choose, judge};
-use x402_core::client::desk::{Stored, claim, kind, quoted, received, signed};
+use x402_core::client::desk::{Stored, claim, ends, kind, quoted, received, signed};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::receipt::Receipt;
@@ -107,7 +107,8 @@ impl Exchange {
                 (event, name, quoted(quote, &kind.origin, &self.call.logged))
             }
             ("send", Stage::Sealed(quote, _), _) => {
-                (Event::Send { id: quote.id.clone(), payment: self.header.clone() }, "sent", signed(quote))
+                let ends = ends(quote, (own_clock(), self.now()));
+                (Event::Send { id: quote.id.clone(), payment: self.header.clone(), ends }, "sent", signed(quote))
             }
             ("answer", Stage::Sealed(quote, Some(receipt)), _) => {
                 let paid = receipt.success && receipt.consistent;
@@ -212,12 +213,17 @@ impl Exchange {
         Ok(quote)
     }
 
-    /// Lets the validity begin now: an approval may have taken its time. Answers with the seconds a wallet may take.
-    pub fn renew(&mut self, payer: &PayerCore) -> Result<u32, JsValue> {
+    /// Lets the validity begin now: an approval may have taken its time. It is to be reserved anew then.
+    pub fn renew(&mut self, payer: &PayerCore) -> Result<(), JsValue> {
         let now = self.now();
         let Stage::Quoted(intent) = &mut self.stage else { return Err(out_of_order()) };
-        intent.renew(&payer.policy, now).map_err(fault)?;
-        Ok(u32::try_from(intent.seconds_left(now)).unwrap_or(u32::MAX))
+        intent.renew(&payer.policy, now).map_err(fault)
+    }
+
+    /// The seconds that a wallet may take.
+    #[wasm_bindgen(getter)]
+    pub fn seconds(&self) -> Result<u32, JsValue> {
+        Ok(u32::try_from(self.intent()?.seconds_left(self.now())).unwrap_or(u32::MAX))
     }
 
     /// The parameters of `wallet_switchEthereumChain`, unless the provider is on the chain already.
@@ -240,9 +246,9 @@ impl Exchange {
         Ok(forgetting(|| hex::encode(&key.sign(&digest).to_bytes())))
     }
 
-    /// An update of the store in which something happens, as JSON: `{ book, entries }`. `what` is `reserve` (`detail` is
-    /// `asked` when somebody is), `renew`, `send`, `answer` (with its status) or `fail` (with the code). May be asked again,
-    /// with what another store has kept.
+    /// An update of the store in which something happens, as JSON: `{ book, entries }`; nothing where there is nothing to write.
+    /// `what` is `reserve` (`detail` is `asked` when somebody is), `renew`, `send`, `answer` (with its status) or `fail` (with
+    /// the code). May be asked again, with what another store has kept.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn turn(
         &mut self,
@@ -251,11 +257,12 @@ impl Exchange {
         last: Option<String>,
         what: &str,
         detail: &str,
-    ) -> Result<String, JsValue> {
+    ) -> Result<Option<String>, JsValue> {
         let stored = Stored { book: book.as_deref(), last: last.as_deref() };
         let (event, name, facts) = self.event(what, detail)?;
         let update = stored.update(&payer.policy, &self.who, (&event, name, &facts), own_clock()).map_err(fault)?;
-        let written = update.write();
+        let waits = matches!(update.outcome, Outcome::Wait) && update.entries.is_empty();
+        let written = if waits { None } else { Some(update.write()) };
         self.outcome = Some(update.outcome);
         Ok(written)
     }
@@ -286,7 +293,9 @@ impl Exchange {
                     to.json("quote", &written).json("header", &header);
                 }))
             }
-            Some(Outcome::Done) | None => Ok("{}".into()),
+            Some(Outcome::Done) => Ok("{}".into()),
+            // A store that did not ask has not written either.
+            None => Err(fault(Code::PayerStoreFailed.into())),
         }
     }
 
@@ -296,11 +305,11 @@ impl Exchange {
         let Stage::Quoted(intent) = core::mem::replace(&mut self.stage, Stage::Met) else {
             return Err(out_of_order());
         };
+        // Whatever comes of it, something was signed for this quote.
+        self.stage = Stage::Sealed(Box::new(intent.quote.clone()), None);
         intent.still_valid(now).map_err(fault)?;
-        let quote = Box::new(intent.quote.clone());
         let signature = hex::decode(signature).map_err(|_| because(Code::PayerWalletFailed, "it gave no signature"))?;
         let (name, value) = payment_header(&intent.seal(&signature).map_err(fault)?);
-        self.stage = Stage::Sealed(quote, None);
         self.header = Header { name, value }.write();
         Ok(self.header.to_string())
     }

@@ -114,6 +114,12 @@ impl PayerCore {
         Stored { book: book.as_deref(), last: last.as_deref() }.reset(&self.who, clock()).write()
     }
 
+    /// Holds a node's answer to [`ask_chain`] against the network that it is named for.
+    #[wasm_bindgen(js_name = holdChain)]
+    pub fn hold_chain(&self, network: &str, answer: &str) -> Result<(), JsValue> {
+        proof::is_chain(network, answer).map_err(fault)
+    }
+
     /// The questions for the chain of a network, as JSON: for its last final block, and with its answer one for each payment
     /// that has ended unconfirmed, by its name.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
@@ -177,6 +183,12 @@ impl PayerCore {
         let update = stored.update(&self.policy, &self.who, (&Event::Tick, name, &facts), clock()).map_err(fault)?;
         Ok(Some(update.write()))
     }
+}
+
+/// The question to a node which chain it is of.
+#[wasm_bindgen(js_name = askChain)]
+pub fn ask_chain() -> String {
+    proof::ask_chain()
 }
 
 /// The question to a node about what became of a payment.

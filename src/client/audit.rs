@@ -138,7 +138,10 @@ pub fn verify(lines: &str, first: u64) -> Result<Option<(u64, Bytes32)>> {
     Ok(before)
 }
 
-/// A URL as it is logged: without its query and fragment, which may hold anything.
-pub fn plain(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+/// A URL as it is logged: without its query and fragment, which may hold anything, and without credentials.
+pub fn plain(url: &str) -> String {
+    let kept = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = kept.split_once("://") else { return kept.into() };
+    let (host, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+    [scheme, "://", host.rsplit('@').next().unwrap_or_default(), path].concat()
 }

@@ -137,8 +137,7 @@ pub fn claim(
     asked: bool,
     (own, signed_at): (UnixSeconds, UnixSeconds),
 ) -> Event {
-    let end = Amount::parse(&quote.valid_before).ok().and_then(Amount::to_u64);
-    let valid_before = UnixSeconds(end.unwrap_or(u64::MAX));
+    let (valid_before, until) = ends(quote, (own, signed_at));
     let open = Open {
         id: quote.id.clone(),
         state: State::Reserved,
@@ -148,12 +147,19 @@ pub fn claim(
         symbol: quote.symbol.clone(),
         payer: quote.payer.clone(),
         valid_before,
-        until: clock::end(own, signed_at, valid_before),
+        until,
         provable,
         identity,
         payment: None,
     };
     Event::Reserve(Box::new(Claim { open, asked }))
+}
+
+/// When a quote's authorization ends, by the chain's clock and by the payer's.
+pub fn ends(quote: &Quote, (own, signed_at): (UnixSeconds, UnixSeconds)) -> (UnixSeconds, UnixSeconds) {
+    let end = Amount::parse(&quote.valid_before).ok().and_then(Amount::to_u64);
+    let valid_before = UnixSeconds(end.unwrap_or(u64::MAX));
+    (valid_before, clock::end(own, signed_at, valid_before))
 }
 
 /// Holds a choice against the budgets as they are, without reserving anything.
@@ -222,8 +228,9 @@ impl Message for Left {
     }
 }
 
-/// What is left of every budget.
+/// What is left of every budget, as the next call would find it.
 pub fn left(book: &Book, policy: &Policy, task: Option<&str>, now: UnixSeconds) -> Vec<Left> {
+    let book = apply(book, policy, &Event::Tick, now).book;
     let left = |(budget, spent): (&Budget, Amount)| Left { budget: budget.clone(), spent };
     book.budgets(policy, task, now).map(left).collect()
 }

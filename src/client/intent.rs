@@ -73,17 +73,22 @@ impl Quote {
     /// The quote of a payment that is presented again instead.
     #[must_use]
     pub fn presenting(&self, open: &Open) -> Self {
+        let Open { kind, symbol, .. } = open;
+        let tokens = open.amount.to_tokens(SCALE);
+        let what = ["Present again what was signed: ", &tokens, " ", symbol, " on ", &kind.network, " to ", &kind.pay_to];
         Self {
             id: open.id.clone(),
+            sentence: [&what.concat(), " for ", &self.url].concat(),
             amount: open.units.clone(),
-            tokens: open.amount.to_tokens(SCALE),
-            symbol: open.symbol.clone(),
-            asset: open.kind.asset.clone(),
-            network: open.kind.network.clone(),
-            pay_to: open.kind.pay_to.clone(),
+            tokens,
+            symbol: symbol.clone(),
+            asset: kind.asset.clone(),
+            network: kind.network.clone(),
+            pay_to: kind.pay_to.clone(),
             payer: open.payer.clone(),
+            url: self.url.clone(),
             valid_before: decimal(open.valid_before.0),
-            ..self.clone()
+            rules: Vec::new(),
         }
     }
 }

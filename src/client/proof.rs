@@ -38,6 +38,22 @@ fn question(method: &str, params: &str) -> String {
     })
 }
 
+/// Asks which chain a node is of.
+pub fn ask_chain() -> String {
+    question("eth_chainId", "[]")
+}
+
+/// Holds a node's chain against the network that it is to tell of: another one knows nothing of the payment, and would say
+/// that it was never used.
+///
+/// # Errors
+/// `payer_chain_fault`.
+pub fn is_chain(network: &str, answer: &str) -> Result<()> {
+    let chain = Fields::read(answer, CODE)?.text_as("result", quantity)?;
+    let wanted = Network::parse(network)?.evm_chain_id();
+    if wanted == Some(chain) { Ok(()) } else { Err(Error::new(CODE, "the node is of another chain")) }
+}
+
 /// Asks for the last final block.
 pub fn ask_block() -> String {
     question("eth_getBlockByNumber", "[\"finalized\",false]")

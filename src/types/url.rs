@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use crate::error::{Code, Result};
 
-/// The origin of an absolute http or https URL: scheme, host and port, host in lower case, default port left out.
+/// The origin of an absolute http or https URL: scheme, host and port, host in lower case, default port left out, and so
+/// is the dot that may end a name: it is the same host.
 ///
 /// # Errors
 /// `invalid_url`; also for credentials in the URL, which make a host look like another.
@@ -13,7 +14,8 @@ pub fn origin(url: &str) -> Result<String> {
     let host = host(url)?.to_ascii_lowercase();
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let host = host.strip_suffix(default_port).unwrap_or(&host);
-    Ok([scheme, "://", host].concat())
+    let (name, port) = host.split_at(host.rfind(':').filter(|_| !host.ends_with(']')).unwrap_or(host.len()));
+    Ok([scheme, "://", name.strip_suffix('.').unwrap_or(name), port].concat())
 }
 
 /// The host of an absolute http or https URL, with its port if it names one.

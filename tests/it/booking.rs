@@ -87,7 +87,7 @@ impl Desk {
     }
 
     fn send(&mut self, quote: &Quote, now: UnixSeconds) -> Outcome {
-        let event = Event::Send { id: quote.id.clone(), payment: "header".into() };
+        let event = Event::Send { id: quote.id.clone(), payment: "header".into(), ends: Default::default() };
         self.update(&event, "sent", &Facts::default().text("id", &quote.id), now)
     }
 
@@ -349,7 +349,7 @@ fn a_book_of_many_payments_stays_small_and_counts_them_all() {
         claim.open.id = turn.to_string();
         claim.open.until = now.plus(330);
         let id = claim.open.id.clone();
-        let sent = Event::Send { id: id.clone(), payment: String::new() };
+        let sent = Event::Send { id: id.clone(), payment: String::new(), ends: Default::default() };
         for event in [Event::Reserve(claim), sent, Event::Answered { id, paid: true }] {
             book = apply(&book, &desk.policy, &event, now).book;
         }

@@ -157,7 +157,7 @@ test("a Vite app bundles it, and the bundle runs in Chromium", async () => {
   write("site/use.js", USE);
   run(process.execPath, [join(modules, "vite/bin/vite.js"), "build", "site", "--outDir", "../dist", "--logLevel", "error"]);
   const assets = readdirSync(join(app, "dist/assets"));
-  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 2, "the payer's module, and the keystore's for who asks for it");
   assert.equal(assets.some((name) => readFileSync(join(app, "dist/assets", name), "utf8").includes("node:fs")), false);
   assert.equal(await titleOf(join(app, "dist"), app), WANTED);
 });
@@ -174,7 +174,7 @@ webpack(options, (error, stats) => {
   if (error || stats.hasErrors()) { console.error(error ?? stats.toString("errors-only")); process.exitCode = 1; }
 });`);
   run(process.execPath, ["pack.mjs"]);
-  assert.equal(readdirSync(join(app, "packed/out")).filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(readdirSync(join(app, "packed/out")).filter((name) => name.endsWith(".wasm")).length, 2);
   assert.equal(await titleOf(join(app, "packed/out"), app), WANTED);
 });
 

@@ -8,7 +8,7 @@ export const help = `x402-wasm audit list        what happened, a line each
 x402-wasm audit verify      whether the log is whole and nobody has changed it
 x402-wasm audit summary     what was paid, by day and origin
 x402-wasm audit spent       what is left of the budgets that --budget names
-x402-wasm audit reconcile   asks the nodes of --rpc what became of payments that nobody confirmed
+x402-wasm audit reconcile   asks the nodes of --rpc what became of the payments that they were not asked about
 x402-wasm audit export      all of it, as NDJSON or with --format csv
 
 ${limits}`;
@@ -36,9 +36,12 @@ export async function run(args) {
     case "reconcile":
       print(JSON.stringify(await payer.reconcile()));
       return 0;
-    case "export":
-      process.stdout.write(await payer.audit.export(values.format ?? "ndjson"));
+    case "export": {
+      const { format = "ndjson" } = values;
+      if (!["ndjson", "csv"].includes(format)) throw new Usage(`there is no format ${format}: say ndjson or csv`, help);
+      process.stdout.write(await payer.audit.export(format));
       return 0;
+    }
     default:
       throw new Usage(`there is no audit ${what}`, help);
   }

@@ -69,19 +69,38 @@ export async function run(args) {
   const { values, positionals } = words(args, { ...own, ...options }, help);
   const url = oneUrl(positionals, help);
   const init = await request(values);
-  const ask = somebody() && !values.yes && values.data !== "@-";
+  const ask = somebody() && !values.yes;
+  if (ask && values.data === "@-") throw new Usage("with a body that is typed nobody can be asked: say --yes, or -d @FILE");
   const shared = payerOptions(values);
   if (ask) shared.policy.approve = (quote) => agree(`${plain(quote.sentence)}?`);
-  const { response, receipt } = await withKey(values.wallet, async (privateKey) => {
+  let sent = false;
+  shared.onStep = ({ step }) => (sent ||= step === "sent");
+  const to = await target(values.output); // before anything is paid: what cannot be written is not bought
+  const { payer, response, receipt } = await withKey(values.wallet, async (privateKey) => {
     const payer = await createPayer({ ...shared, wallet: { privateKey } });
-    const response = await payer.fetch(url, init);
-    return { response, receipt: payer.receipt(response) };
+    const response = await payer.fetch(url, init).catch((error) => {
+      if (sent) tell("The payment was sent and may still be taken. Look at x402-wasm audit list before you pay again.");
+      else if (error.code === "payer_approval_denied") throw Object.assign(new Error("you said no; nothing was signed"), { code: error.code });
+      throw error;
+    });
+    return { payer, response, receipt: payer.receipt(response) };
   });
   if (receipt && values.json) tell(JSON.stringify(receipt));
   else if (receipt && !values.silent) tell(said(receipt));
-  await give(response, values);
+  await give(response, to, values);
+  if (receipt && receipt.network in shared.rpc && !values.silent) {
+    const chain = await payer.confirm(response);
+    tell(values.json ? JSON.stringify({ id: receipt.id, chain }) : CHAIN[chain]);
+  }
   return response.status >= 400 ? 22 : 0;
 }
+
+/** What the chain says of it. */
+const CHAIN = {
+  confirmed: "The chain confirms it.",
+  contradicted: "The chain contradicts it: that transaction did not move what was signed",
+  unseen: "The chain does not know it yet: ask again with x402-wasm audit reconcile",
+};
 
 /** What was paid, in a line. */
 function said({ success, consistent, tokens, symbol, payTo, network, transaction, errorReason }) {
@@ -91,8 +110,15 @@ function said({ success, consistent, tokens, symbol, payTo, network, transaction
   return `Signed for ${sum}, and the server says that it did not settle: ${plain(errorReason ?? "no reason")}`;
 }
 
-async function give(response, { include, output }) {
-  const to = output ? createWriteStream(output) : process.stdout;
+/** Where the answer goes. */
+async function target(output) {
+  if (output === undefined) return process.stdout;
+  const file = createWriteStream(output);
+  await once(file, "open");
+  return file;
+}
+
+async function give(response, to, { include }) {
   if (include) {
     const lines = [...response.headers].map(([name, value]) => `${name}: ${printable(value)}\n`);
     if (!to.write(`${response.status} ${printable(response.statusText)}\n${lines.join("")}\n`)) await once(to, "drain");

@@ -1,4 +1,6 @@
 // `x402-wasm inspect`: what a URL asks for, whether it would be paid, and what is wrong with how it asks. Nothing is signed.
+import { existsSync } from "node:fs";
+
 import { createPayer, decodePaymentRequired, generatePrivateKey } from "x402-wasm";
 
 import { judge } from "./lint.js";
@@ -45,7 +47,8 @@ export async function run(args) {
   const header = plainly.headers.get("payment-required");
   const terms = read(header ?? plainly.text);
   const { store, ...rest } = payerOptions(values);
-  const payer = await createPayer({ ...rest, wallet: { privateKey: generatePrivateKey() } });
+  // A book that is there says what is left of the budgets; none is made for a look.
+  const payer = await createPayer({ ...rest, ...(existsSync(store.file) && { store }), wallet: { privateKey: generatePrivateKey() } });
   const decision = terms.error ? unreadable(terms.error) : await payer.explain(copy(plainly, url));
   const found = judge({ url, method, plainly, fromPage, preflight, broken, terms, header, decision, page });
   if (values.json) print(JSON.stringify({ url, status: plainly.status, terms: terms.value, decision, found }, shown, 2));

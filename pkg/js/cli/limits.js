@@ -22,7 +22,7 @@ export const help = `  --max PRICE          the most for this request, such as '
   --wallet FILE        the keystore (default ~/.x402/wallet.json), unless X402_PRIVATE_KEY holds a key
   --store FILE         where budgets and the log are kept (default ~/.x402/book)
   --owner TEXT, --task TEXT   who answers for the payment and what for, for the log
-  --rpc NETWORK=URL    a node that is asked what became of a payment
+  --rpc NETWORK=URL    a node that is asked whether there is enough, and what became of the payment
 `;
 
 /** A budget of the command line. */

@@ -31,7 +31,7 @@ export function judge(seen) {
 
 function place({ url, header, plainly }, { wrong, poor, fine }) {
   const { protocol, hostname } = new URL(url);
-  const here = hostname === "localhost" || hostname.endsWith(".localhost") || /^127\.|^\[::1\]$/.test(hostname);
+  const here = hostname === "localhost" || hostname.endsWith(".localhost") || /^127(\.\d+){3}$|^\[::1\]$/.test(hostname);
   if (protocol === "https:" || here) fine("https", "it is asked over https, or on this machine");
   else wrong("https", "plain http: whoever is on the way can change who is paid");
   if (!header) return poor("header", "no PAYMENT-REQUIRED header: only version 1, in the body");
@@ -51,11 +51,12 @@ function terms({ url, terms: { value }, decision }, { wrong, poor, fine }) {
   if (decision.unread > 0) wrong("offers", `${decision.unread} of its offers cannot be read`);
   for (const [at, offer] of decision.offers.entries()) {
     const nth = `offer ${at + 1}`;
-    const { extra, amount, maxAmountRequired } = value.accepts[at] ?? {};
+    // Those that cannot be read are not among the decision's.
+    const { extra } = (decision.unread === 0 && value.accepts[at]) || {};
     if (offer.reason === "payer_asset_domain_mismatch") {
-      wrong("domain", `${nth} names another EIP-712 domain (${extra?.name}, ${extra?.version}) than its token has: no signature will verify`);
+      wrong("domain", `${nth} names another EIP-712 domain${extra ? ` (${extra.name}, ${extra.version})` : ""} than its token has: no signature will verify`);
     }
-    if (/^0*$/.test(amount ?? maxAmountRequired ?? "")) wrong("price", `${nth} costs nothing, and asks to be paid`);
+    if (/^0*$/.test(offer.amount)) wrong("price", `${nth} costs nothing, and asks to be paid`);
     else if (!offer.tokens) poor("asset", `${nth} is paid in a token that payers do not know`);
     else if (Number(offer.tokens) > DEAR) poor("price", `${nth} costs ${offer.tokens} ${offer.symbol}: most payers' caps are below that`);
     if (/^0x0{40}$/i.test(offer.payTo)) wrong("payee", `${nth} pays the zero address`);

@@ -38,6 +38,10 @@ export const plain = (text) => printable(String(text)).slice(0, 400);
 /** A text without control characters and without what turns the direction of writing. */
 export const printable = (text) => text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "·");
 
+/** Codes of what may not be paid, whoever says so; what failed is another matter. */
+const REFUSED =
+  /^(payer_(?!invalid_options|internal|not_loaded|network_fault|chain_fault|wrong_password|invalid_keystore|no_randomness)|unsupported_scheme$|too_large$|invalid_(?!key$))/;
+
 /** Ends the command with what went wrong. */
 export function fail(error) {
   if (error instanceof Usage) {
@@ -49,8 +53,7 @@ export function fail(error) {
   const code = typeof error?.code === "string" ? error.code : "";
   tell(`x402-wasm: ${plain(error?.message ?? error)}${code ? ` (${code})` : ""}`);
   if (error?.retryable) tell("Nothing was paid; the same command may work now.");
-  const refused = /^payer_(?!invalid_options|internal|not_loaded|network_fault|wrong_password|invalid_keystore)/.test(code);
-  process.exitCode = refused ? 2 : 1;
+  process.exitCode = REFUSED.test(code) ? 2 : 1;
 }
 
 /** Where things are kept when nothing is said. */

@@ -31,6 +31,9 @@ pub enum Event {
         id: String,
         /// The payment, for other calls of the same identity.
         payment: String,
+        /// When it ends, as it was signed: by the chain's clock, and by the payer's. It counts until the later of this and
+        /// what was reserved.
+        ends: (UnixSeconds, UnixSeconds),
     },
     /// An answer came.
     Answered {
@@ -103,11 +106,13 @@ pub fn apply_keeping(kinds: usize, book: &Book, policy: &Policy, event: &Event, 
     let lapsed = book.lapse(now);
     let outcome = match event {
         Event::Reserve(claim) => book.reserve(policy, claim, now),
-        Event::Send { id, payment } => match book.find(id) {
+        Event::Send { id, payment, ends: (valid_before, until) } => match book.find(id) {
             Some(open) => {
                 if open.state == State::Reserved {
                     open.state = State::Sent;
                     open.payment = open.identity.map(|_| payment.clone());
+                    open.valid_before = open.valid_before.max(*valid_before);
+                    open.until = open.until.max(*until);
                 }
                 Outcome::Done
             }
@@ -225,8 +230,10 @@ impl Book {
         let mut wanted = claim.open.clone();
         wanted.state = State::Reserved;
         if let Some(identity) = wanted.identity {
+            // Another account's payment buys another account something.
             let same = |open: &&Open| {
-                open.id != wanted.id && open.until > now && open.identity.is_some_and(|of| of.hash == identity.hash)
+                let one = open.identity.is_some_and(|of| of.hash == identity.hash) && open.payer == wanted.payer;
+                one && open.id != wanted.id && open.until > now
             };
             match self.open.iter().find(same) {
                 Some(open) if open.state == State::Reserved => return Outcome::Wait,

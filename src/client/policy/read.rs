@@ -7,7 +7,7 @@ use super::budget::NAMED;
 use super::{Budget, Deny, Period, Policy, Prefer, SCALE, Token};
 use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
-use crate::types::amount::Amount;
+use crate::types::amount::{Amount, decimal};
 use crate::types::json::Fields;
 use crate::types::network::Network;
 use crate::types::url;
@@ -66,11 +66,17 @@ impl Policy {
         policy.contract_wallet = fields.optional_flag("contractWallet")?.unwrap_or(false);
         // Dollars cannot count what has no value in dollars.
         let uncounted = |token: &&Token| {
-            let named = |of: &Budget| of.asset.as_ref().is_some_and(|asset| asset.eq_ignore_ascii_case(&token.address));
+            let named = |of: &Budget| {
+                let here = of.network.as_ref().is_none_or(|network| network == token.network.as_str());
+                let asset = of.asset.as_ref().is_some_and(|asset| asset.eq_ignore_ascii_case(&token.address));
+                asset && here && of.origin.is_none() && of.pay_to.is_none()
+            };
             !token.dollar && !policy.budgets.is_empty() && !policy.budgets.iter().any(named)
         };
         match policy.assets.iter().find(uncounted) {
-            Some(token) => Err(Error::new(CODE, ["no budget names the asset ", &token.symbol].concat())),
+            Some(token) => {
+                Err(Error::new(CODE, ["no budget counts every payment in the asset ", &token.symbol].concat()))
+            }
             None => Ok(policy),
         }
     }
@@ -157,7 +163,8 @@ fn optional(fields: &Fields<'_>, key: &str, read: fn(&str) -> Result<String>) ->
 /// Dollars such as `"$0.10"`, or whole tokens, of [`SCALE`] decimals.
 pub(crate) fn optional_money(fields: &Fields<'_>, key: &str) -> Result<Option<Amount>> {
     let Some(text) = fields.optional_text(key)? else { return Ok(None) };
-    let number = text.trim().trim_start_matches('$').trim_start();
+    let text = text.trim();
+    let number = text.strip_prefix('$').unwrap_or(text).trim_start();
     let money = Amount::parse_tokens(number, SCALE);
     money.map(Some).map_err(|_| Error::new(CODE, [key, " looks like \"$0.10\""].concat()))
 }
@@ -166,8 +173,23 @@ fn address(text: &str) -> Result<String> {
     Address::parse(text).map(Address::to_checksum)
 }
 
-/// An origin, in the form that URLs are held against. A path would be lost, so it is refused.
+/// An origin, in the form that URLs are held against. A path would be lost, so it is refused; and so is what no URL has once
+/// it was read: a pattern, escapes, letters beyond ASCII, a port with zeros before it, an address that is no dotted quad.
 fn origin(text: &str) -> Result<String> {
     let bare = text.strip_suffix('/').unwrap_or(text);
-    if bare.ends_with(url::host(bare)?) { url::origin(bare) } else { Err(Code::InvalidUrl.into()) }
+    let host = url::host(bare)?;
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !host.ends_with(']') => (name, port),
+        _ => (host, "443"),
+    };
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let six = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let written = six.map_or_else(|| name.bytes().all(letter), |name| name.bytes().all(|b| letter(b) || b == b':'));
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let octet = |part: &str| part.parse::<u8>().is_ok_and(|octet| decimal(octet.into()) == part);
+    let address = last.starts_with(|first: char| first.is_ascii_digit());
+    let quad = name.split('.').count() == 4 && name.split('.').all(octet);
+    let port = port.parse::<u16>().is_ok_and(|number| decimal(number.into()) == port);
+    let whole = bare.ends_with(host) && written && port && (!address || quad);
+    if whole { url::origin(bare) } else { Err(Error::new(Code::InvalidUrl, "write it as a browser shows it")) }
 }

@@ -3,6 +3,7 @@
 use x402_core::client::book::{Claim, Event, Open, Outcome, State};
 use x402_core::client::call::Identity;
 use x402_core::client::clock;
+use x402_core::types::time::UnixSeconds;
 
 use super::world::{Authorization, World, kind};
 
@@ -92,8 +93,15 @@ impl World {
             },
             Step::Send if caller.presents => Some(Step::Wire),
             Step::Send => {
-                let id = self.all[caller.at].id.clone();
-                match self.turn(&Event::Send { id, payment: caller.at.to_string() }) {
+                let of = &mut self.all[caller.at];
+                // Whoever signed late has signed for longer than was reserved.
+                if self.rng.percent(20) {
+                    of.valid_before += 300;
+                }
+                let (id, valid_before) = (of.id.clone(), UnixSeconds(of.valid_before));
+                let now = self.clock();
+                let ends = (valid_before, clock::end(now, now, valid_before));
+                match self.turn(&Event::Send { id, payment: caller.at.to_string(), ends }) {
                     Outcome::Done => Some(Step::Wire),
                     _ => None,
                 }

@@ -63,6 +63,8 @@ mutants! {
     DoNotWait,
     /// Reservations that end are never given back.
     NeverLapse,
+    /// What was signed for longer than it was reserved ends with its reservation.
+    EndsAsReserved,
 }
 
 fn first_only(policy: &Policy) -> Policy {
@@ -105,6 +107,7 @@ pub(crate) fn apply_with(
         (Mutant::DoNotWait, Event::Reserve(_)) => {
             book.open.iter_mut().filter(|of| of.state == State::Reserved).for_each(|of| of.identity = None);
         }
+        (Mutant::EndsAsReserved, Event::Send { ends, .. }) => *ends = Default::default(),
         (Mutant::ProofBeforeEnd, Event::Proved { block, .. }) => *block = UnixSeconds(u64::MAX),
         (Mutant::ProofIgnoresUse, Event::Proved { used, .. }) => *used = false,
         (Mutant::ReleaseSent, Event::Release { id }) => book.open.retain(|open| open.id != *id),

@@ -22,12 +22,13 @@ function binary() {
 
 /**
  * Starts a chain like the world's, with the same contracts and nothing else on it.
+ * @param {number} chainId Base Sepolia's, or another's
  * @returns {Promise<object>} its `rpc`, `stop()`, a `payer()` with a dollar, a funded `relayer()`, and short ways to what
  *   a node's owner may do: `automine(on)`, `mine(blocks)`, `drop(hash)`, `receipt(hash)`; `pooled(hash)` and `mined(hash)` end
  *   when a transaction waits for a block, or is in one
  */
-export async function startPrivate() {
-  const child = spawn(binary(), ["--chain-id", "84532", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+export async function startPrivate(chainId = 84532) {
+  const child = spawn(binary(), ["--chain-id", String(chainId), "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
   const stop = stopper(child);
   let url;
   for await (const line of createInterface({ input: child.stdout })) {
