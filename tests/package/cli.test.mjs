@@ -242,6 +242,46 @@ test("an older book beside a newer log is not believed", async () => {
   assert.match(third.err, /payer_store_/);
 });
 
+test("with a node the chain confirms what was paid, refuses what is not there, and is asked about the rest later", async () => {
+  const store = ["--store", join(home, "proven")];
+  const rpc = ["--rpc", `${w.network}=${w.rpc}`];
+  const one = await x402(["fetch", url("/quote"), ...store, ...rpc], paid);
+  assert.match(one.err, /^Paid 0\.01 USDC .*\nThe chain confirms it\.\n$/);
+  const two = await x402(["fetch", url("/quote"), ...store, ...rpc, "--json"], paid);
+  const [receipt, word] = two.err.trim().split("\n").map(JSON.parse);
+  assert.deepEqual([word.id, word.chain], [receipt.id, "confirmed"]);
+  await x402(["fetch", url("/quote"), ...store], paid);
+  assert.equal((await x402(["audit", "reconcile", ...store, ...rpc])).out, "1\n");
+  const poor = await x402(["fetch", url("/quote"), ...store, ...rpc], { env: { X402_PRIVATE_KEY: `0x${"b8".repeat(32)}` } });
+  assert.deepEqual([poor.code, poor.out], [2, ""]);
+  assert.match(poor.err, /0 USDC are there \(payer_insufficient_funds\)/);
+});
+
+test("what cannot be written is not bought, and what was sent is not said to be unpaid", async () => {
+  const store = ["--store", join(home, "unsent")];
+  const nowhere = await x402(["fetch", url("/quote"), "-o", join(home, "no/folder/file"), ...store], paid);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.err, /ENOENT/);
+  assert.equal((await x402(["audit", "list", ...store])).out, "");
+  const slow = createServer(async (request, response) => {
+    if (request.headers["payment-signature"]) return; // never answers
+    const { headers } = await fetch(url("/quote"));
+    response.writeHead(402, { "payment-required": headers.get("payment-required") }).end();
+  });
+  slow.listen(0, "127.0.0.1");
+  await once(slow, "listening");
+  try {
+    const late = await x402(["fetch", `http://127.0.0.1:${slow.address().port}/`, "--timeout", "3", ...store], paid);
+    assert.equal(late.code, 1);
+    assert.match(late.err, /^The payment was sent and may still be taken\. Look at x402-wasm audit list/);
+    assert.match((await x402(["audit", "list", ...store])).out, /sent/);
+  } finally {
+    slow.closeAllConnections();
+    slow.close();
+  }
+  assert.equal((await x402(["audit", "export", "--format", "xml", ...store])).code, 1);
+});
+
 test("what cannot be understood is said, and nothing is done", async () => {
   for (const words of [["pay"], ["fetch"], ["fetch", "nowhere"], ["fetch", url("/quote"), "--budget", "2"], ["fetch", url("/quote"), "--cap", "1"], ["wallet", "burn"], ["audit", "forget"], ["fetch", url("/quote"), "-H", "no colon"]]) {
     const { code, out, err } = await x402(words, paid);
