@@ -256,7 +256,7 @@ describe("the playground", () => {
   test(
     "a payee that asks for more once it has a payment gets no second one",
     play(async (tab, page, payments) => {
-      await page.turn("The payee", "Asks for more");
+      await page.turn("The payee", "Asks again");
       assert.equal(await moved(w, () => pay(page)), 0n);
       assert.match(await tab.locator("#part-offer").innerText(), /Now it wants 0\.10 USDC\. One call pays once/);
       assert.equal(payments.length, 1);
