@@ -116,9 +116,13 @@ export function offerLog(world, payer, over, again) {
   const quotes = new Map();
   const place = by("entries");
 
+  const begun = () => {
+    fill(by("log-said"));
+    by("verify").focus();
+  };
   const failed = (error) => {
     const { code, sentence, next } = told(error);
-    const anew = h("button", { type: "button", onclick: () => again().then(() => (fill(by("log-said")), by("verify").focus())) }, "Begin a new book");
+    const anew = h("button", { type: "button", onclick: () => again().then(begun, failed) }, "Begin a new book");
     fill(by("log-said"), h("p", { class: "hint bad" }, sentence, ". ", next), h("p", {}, chip(code, "bad code")), code === "payer_store_broken" && anew);
     say(`${sentence}. Code ${code}.`);
   };
@@ -172,7 +176,7 @@ export function offerLog(world, payer, over, again) {
     say(`${change.said}. ${sentence}.`);
   }
 
-  const button = (id, work) => by(id).addEventListener("click", () => (last === 0 ? say("The log is empty.") : read().then(work).catch(failed)));
+  const button = (id, work) => by(id).addEventListener("click", () => read().then(() => (last === 0 ? say("The log is empty.") : work())).catch(failed));
   button("verify", verify);
   button("tamper", tamper);
   button("ndjson", async () => save("x402-log.ndjson", "application/x-ndjson", await audit.export("ndjson")));

@@ -174,15 +174,16 @@ describe("the playground", () => {
     }),
   );
 
-  for (const [part, mode, status, code] of [
-    ["The chain's node", "Down", 503, "gate_chain_fault"],
-    ["The origin", "Fails", 503, "the origin fails"],
-    ["The origin", "Down", 502, "gate_origin_failed"],
+  for (const [part, mode, status, code, told] of [
+    ["The chain's node", "Down", 503, "gate_chain_fault", "The facilitator is down"],
+    ["The origin", "Fails", 503, "the origin fails", "nothing is charged"],
+    ["The origin", "Down", 502, "gate_origin_failed", "nothing is charged"],
   ]) {
     test(
       `${part}: ${mode} takes nothing, and mended it is paid`,
       play(async (tab, page) => {
         await page.turn(part, mode);
+        assert.ok((await tab.locator("#switches .broken").innerText()).includes(told));
         assert.equal(await moved(w, () => pay(page)), 0n);
         assert.match(await tab.locator("#result-title").innerText(), new RegExp(String(status)));
         assert.ok((await tab.locator("#part-answer pre").innerText()).includes(code));
