@@ -15,9 +15,9 @@ export function offerHold(state, changed) {
   });
 }
 
-/** An offer was seen for a route, or none that would be paid: the last one counts. */
-export function seen(state, route, offer) {
-  if (offer) state.offers.set(key(route), offer);
+/** An offer was seen for a route at a URL, or none that would be paid: the last one counts. */
+export function seen(state, route, url, offer) {
+  if (offer) state.offers.set(key(route), { url, offer });
   else state.offers.delete(key(route));
   drawHold(state);
 }
@@ -25,7 +25,7 @@ export function seen(state, route, offer) {
 /** Draws the choices that the chosen route has. What is not there any more is not held to. */
 export function drawHold(state) {
   const { route, offers } = state;
-  const offer = offers.get(key(route));
+  const offer = offers.get(key(route))?.offer;
   const said = offer && `${money(offer.tokens)} ${offer.symbol} to ${shortened(offer.payTo)}`;
   const choices = [
     ["", "your limits alone"],
@@ -50,5 +50,8 @@ export function wishes(state) {
   const { route, offers } = state;
   const hold = held(state);
   if (hold === "listed") return { maxPrice: route.price };
-  return hold === "offer" ? { quote: offers.get(key(route)) } : undefined;
+  return hold === "offer" ? { quote: offers.get(key(route)).offer } : undefined;
 }
+
+/** Where the offer of the chosen route was seen. */
+export const seenAt = ({ route, offers }) => offers.get(key(route))?.url;

@@ -118,7 +118,7 @@ async function begin(world) {
   });
   by("offer").addEventListener("click", () => {
     const { route } = state;
-    run(seeOffer, { seen: (offer) => (seen(state, route, offer), draw()) });
+    run(seeOffer, { seen: (url, offer) => (seen(state, route, url, offer), draw()) });
   });
   by("stop").addEventListener("click", () => {
     state.running?.abort();

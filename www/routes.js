@@ -1,6 +1,6 @@
 // What to fetch: the routes of the local gate as its config lists them, and the body of the one that takes one.
 import { by, fill, h } from "./dom.js";
-import { wishes } from "./hold.js";
+import { seenAt, wishes } from "./hold.js";
 
 const EXAMPLE = `{
   "title": "Weekly figures",
@@ -71,21 +71,20 @@ const payer = await createPayer({
   policy: ${policyText(policy)},
   store: "indexeddb",   // budgets and the log, for all tabs
 });
-${fetching(url, init, maxPrice, quote)}
+${fetching(url, init, maxPrice, quote && seenAt(state))}
 
 payer.receipt(response);        // what was paid, to whom, in which transaction
 await payer.audit.entries();    // the log: all that was decided, sent and heard
 await payer.audit.verify();     // how many of its entries hold together`;
 }
 
-/** The call, and what it is held to. An offer is one that was explained before. */
-function fetching(url, init, maxPrice, quote) {
+/** The call, and what it is held to: a price, or the offer that was explained at a URL before. */
+function fetching(url, init, maxPrice, explained) {
   const sent = init.body === undefined ? "" : `{\n  method: "${init.method}",\n  headers: { "content-type": "${init.headers["content-type"]}" },\n  body,\n}`;
-  if (quote) {
+  if (explained) {
     const named = sent && `const init = ${sent};\n`;
-    return `const url = "${url}";
-${named}const { offers, chosen } = await payer.explain(url${sent && ", init"});   // what you saw
-const response = await payer.fetch(url, ${sent ? "init" : "{}"}, { quote: offers[chosen] });`;
+    return `${named}const { offers, chosen } = await payer.explain("${explained}"${sent && ", init"});   // what you saw
+const response = await payer.fetch("${url}", ${sent ? "init" : "{}"}, { quote: offers[chosen] });`;
   }
   const more = maxPrice ? `, ${sent || "{}"}, { maxPrice: "${maxPrice}" }` : sent && `, ${sent}`;
   return `const response = await payer.fetch("${url}"${more});`;

@@ -85,7 +85,7 @@ const quoted = ({ tokens, symbol, asset, network: id, payTo, validBefore }) =>
 /** A payer with the policy as the page sets it; all of them share one book and one log. The package refuses what it cannot read. */
 export const payerOf = (wallet, policy, more) => createPayer({ wallet, policy, store: "indexeddb", ...more });
 
-/** Shows what a request would cost and what the payer says to it, without paying. `seen` is told the offer that would be paid. */
+/** Shows what a request would cost and what the payer says to it, without paying. `seen` is told where, and the offer that would be paid. */
 export async function seeOffer({ wallet, policy, route, url, init, signal, wishes, seen }) {
   const view = open(route);
   say(`Asking for the offer of ${route.path}`);
@@ -97,7 +97,7 @@ export async function seeOffer({ wallet, policy, route, url, init, signal, wishe
     response.body?.cancel();
     view.label(`${response.status}`, response.status === 402 ? "" : "good");
     view.put("offer", explanation(decision));
-    seen(decision.offers[decision.chosen]);
+    seen(url, decision.offers[decision.chosen]);
     say(`${decision.sentence}.`);
   } catch (error) {
     failed(view, error);

@@ -67,16 +67,17 @@ describe("a payment that is held to its price", () => {
   );
 
   for (const [words, code, rule, line] of [
-    ["the offer", "payer_quote_changed", "quote", /payer\.explain\(url\);.+\n.+payer\.fetch\(url, \{\}, \{ quote: offers\[chosen\] \}\)/],
-    ["the price listed", "payer_above_max_price", "maxPrice", /payer\.fetch\("[^"]+\/quote", \{\}, \{ maxPrice: "\$0\.01" \}\)/],
+    ["the offer", "payer_quote_changed", "quote", (url) => `payer.explain("${w.gate}/quote");   // what you saw\nconst response = await payer.fetch("${url}", {}, { quote: offers[chosen] });`],
+    ["the price listed", "payer_above_max_price", "maxPrice", (url) => `payer.fetch("${url}", {}, { maxPrice: "$0.01" });`],
   ]) {
     test(
       `held to ${words}, a price that was raised meanwhile is refused before anything is signed`,
       play(async (tab, page, payments) => {
         await see(tab, page);
         await page.hold(words);
-        assert.match(await program(tab), line);
+        assert.ok((await program(tab)).includes(line(`${w.gate}/quote`)), await program(tab));
         await page.turn("The payee", "Wrong price");
+        assert.ok((await program(tab)).includes(line(`${new URL(w.switches).origin}/gate/quote`)), await program(tab));
         const before = (await hits(w.origin))["/quote"];
         assert.equal(await moved(w, () => pay(page, page.refusal())), 0n);
         assert.deepEqual([payments.length, (await hits(w.origin))["/quote"]], [0, before]);
@@ -132,7 +133,7 @@ describe("a payment that is held to its price", () => {
       await page.pick("/report");
       await see(tab, page);
       await page.hold("the offer");
-      assert.match(await program(tab), /const init = \{\n  method: "POST",[^]+payer\.explain\(url, init\);[^]+payer\.fetch\(url, init, \{ quote: offers\[chosen\] \}\)/);
+      assert.match(await program(tab), /const init = \{\n  method: "POST",[^]+payer\.explain\("[^"]+\/report", init\);[^]+payer\.fetch\("[^"]+\/report", init, \{ quote: offers\[chosen\] \}\)/);
       assert.equal(await moved(w, () => pay(page, page.receipt())), 50_000n);
     }),
   );
