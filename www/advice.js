@@ -3,6 +3,8 @@
 const next = {
   payer_over_cap: "Raise your limit if the price is right for you, then try again.",
   payer_over_budget: "Wait until the window has moved on, raise the budget, or begin again.",
+  payer_above_max_price: "It asks for more than is listed. Hold it to your limits alone if that is right for you.",
+  payer_quote_changed: "See the offer again, and pay the new one if it is right for you.",
   payer_nothing_acceptable: "See the offer: it says of each choice why it was refused.",
   payer_wallet_rejected: "You said no in your wallet. Try again whenever you like.",
   payer_wallet_failed: "Open your wallet and see what it says: it may be locked, or on another chain.",
@@ -11,6 +13,8 @@ const next = {
   payer_insecure_url: "Only https and this machine itself are paid.",
   payer_redirected: "Fetch the address that the answer came from, if you trust it.",
   payer_network_fault: "See whether the local world still runs, then try again.",
+  payer_store_failed: "Allow this page to keep data in your browser, then try again.",
+  payer_store_broken: "Verify the log below, and begin a new book if you are its owner.",
   payer_body_not_replayable: "Send the body as text or bytes.",
 };
 

@@ -4,6 +4,8 @@ import { told } from "./advice.js";
 import { offerBudget, readPolicy, showSpent } from "./budget.js";
 import { by, fill } from "./dom.js";
 import { cents, network } from "./format.js";
+import { drawHold, offerHold, seen, wishes } from "./hold.js";
+import { offerLog } from "./log.js";
 import { fireMany } from "./many.js";
 import { prove, since, unproven } from "./proof.js";
 import { say } from "./result.js";
@@ -28,8 +30,10 @@ async function begin(world) {
   const draw = () => (by("program").textContent = program(world, state));
   const from = await since(world);
 
+  offerHold(state, draw);
   offerRoutes(world, (route) => {
     state.route = route;
+    drawHold(state);
     by("fire").setAttribute("aria-disabled", String(route.price === null));
     draw();
   });
@@ -70,16 +74,18 @@ async function begin(world) {
     });
   }
 
-  const proven = () => prove(world, from).catch(unproven);
+  async function again() {
+    await payerOf(demo, {}).then((payer) => payer.reset());
+    say("A new book: nothing is spent.");
+    await Promise.all([limit(), log.read()]);
+  }
   offerBudget({
     changed: limit,
-    async again() {
-      await payerOf(demo, state.policy).then((payer) => payer.reset());
-      say("A new book: nothing is spent.");
-      await limit();
-      by("budget").focus();
-    },
+    again: () => again().then(() => by("budget").focus()),
   });
+  const log = offerLog(world, await payerOf(demo, {}), (store) => payerOf(demo, {}, { store }), again);
+  /** What the chain and the log say now. */
+  const proven = () => Promise.all([prove(world, from).catch(unproven), log.read()]);
 
   /** Runs one thing at a time; what was typed and chosen stays as it is. */
   async function run(work, more = {}) {
@@ -89,7 +95,7 @@ async function begin(world) {
     const { url, init } = request(world, state);
     const wallet = state.payer?.wallet ?? demo;
     try {
-      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, prove: proven, ...more });
+      await work({ wallet, policy: state.policy, route: state.route, url, init, signal: state.running.signal, wishes: wishes(state), prove: proven, ...more });
       await proven();
       if (state.policy.budgets) await limit();
     } finally {
@@ -110,7 +116,10 @@ async function begin(world) {
     note("Choose who pays first: a wallet, or the demo key.");
     by("wallets").querySelector("button").focus();
   });
-  by("offer").addEventListener("click", () => run(seeOffer));
+  by("offer").addEventListener("click", () => {
+    const { route } = state;
+    run(seeOffer, { seen: (url, offer) => (seen(state, route, url, offer), draw()) });
+  });
   by("stop").addEventListener("click", () => {
     state.running?.abort();
     by("pay").focus();

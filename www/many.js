@@ -16,7 +16,7 @@ import { balance, DECIMALS } from "./world.js";
 const AT_ONCE = 6;
 
 /** One of them: `{ outcome, ms, at, code, receipt }`. Its answer is read to the end, or it would hold its connection. */
-async function one(payer, { url, init, signal }, began) {
+async function one(payer, { url, init, signal, wishes }, began) {
   const start = performance.now();
   let payment;
   const send = watching((seen) => {
@@ -29,7 +29,7 @@ async function one(payer, { url, init, signal }, began) {
     return { outcome, code, receipt, ms: now - start, at: now - began };
   };
   try {
-    const response = await wrapFetchWithPayment(send, payer)(url, { ...init, signal });
+    const response = await wrapFetchWithPayment(send, payer)(url, { ...init, signal }, wishes);
     const receipt = payer.receipt(response);
     const body = await response.text();
     if (response.ok && receipt?.success) return done("paid", undefined, receipt);
@@ -51,7 +51,7 @@ function codeOf(body) {
 }
 
 /** Pays `count` times, some at a time, and shows it as it happens. */
-export async function fireMany({ world, wallet, address, policy, route, url, init, signal, count }) {
+export async function fireMany({ world, wallet, address, policy, route, url, init, signal, wishes, count }) {
   const view = open(route);
   const place = view.place("many");
   const width = Math.max(280, place.clientWidth);
@@ -70,7 +70,7 @@ export async function fireMany({ world, wallet, address, policy, route, url, ini
   const worker = async () => {
     while (next < count && !signal.aborted) {
       const index = next++;
-      runs[index] = await one(payer, { url, init, signal }, began);
+      runs[index] = await one(payer, { url, init, signal, wishes }, began);
       frame ??= requestAnimationFrame(() => draw());
     }
   };

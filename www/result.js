@@ -53,6 +53,7 @@ export function explanation({ wouldPay, sentence, reason, offers, unread, chosen
     h("p", { class: "verdict" }, sentence, "."),
     offers.map(box),
     asked.length > 0 && [h("h3", { class: "below" }, "Every rule"), rules(asked)],
+    wouldPay && h("p", { class: "hint" }, "Hold the payment to it, and a dearer price, another asset or another recipient is refused."),
     unread > 0 && h("p", { class: "hint" }, `${unread} more could not be read.`),
     !wouldPay && reason && h("p", { class: "hint" }, told({ code: reason }).next),
   ];

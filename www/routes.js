@@ -1,5 +1,6 @@
 // What to fetch: the routes of the local gate as its config lists them, and the body of the one that takes one.
 import { by, fill, h } from "./dom.js";
+import { seenAt, wishes } from "./hold.js";
 
 const EXAMPLE = `{
   "title": "Weekly figures",
@@ -62,16 +63,31 @@ export function program(world, state) {
   const { payer, policy } = state;
   const { url, init } = request(world, state);
   const wallet = payer?.local ? "{ privateKey }" : "window.ethereum";
-  const options = init.body === undefined ? "" : `, {\n  method: "${init.method}",\n  headers: { "content-type": "${init.headers["content-type"]}" },\n  body,\n}`;
+  const { maxPrice, quote } = wishes(state) ?? {};
   return `import { createPayer } from "x402-wasm";
 
 const payer = await createPayer({
   wallet: ${wallet},
   policy: ${policyText(policy)},
+  store: "indexeddb",   // budgets and the log, for all tabs
 });
-const response = await payer.fetch("${url}"${options});
+${fetching(url, init, maxPrice, quote && seenAt(state))}
 
-payer.receipt(response);   // what was paid, to whom, in which transaction`;
+payer.receipt(response);        // what was paid, to whom, in which transaction
+await payer.audit.entries();    // the log: all that was decided, sent and heard
+await payer.audit.verify();     // how many of its entries hold together`;
+}
+
+/** The call, and what it is held to: a price, or the offer that was explained at a URL before. */
+function fetching(url, init, maxPrice, explained) {
+  const sent = init.body === undefined ? "" : `{\n  method: "${init.method}",\n  headers: { "content-type": "${init.headers["content-type"]}" },\n  body,\n}`;
+  if (explained) {
+    const named = sent && `const init = ${sent};\n`;
+    return `${named}const { offers, chosen } = await payer.explain("${explained}"${sent && ", init"});   // what you saw
+const response = await payer.fetch("${url}", ${sent ? "init" : "{}"}, { quote: offers[chosen] });`;
+  }
+  const more = maxPrice ? `, ${sent || "{}"}, { maxPrice: "${maxPrice}" }` : sent && `, ${sent}`;
+  return `const response = await payer.fetch("${url}"${more});`;
 }
 
 /** A policy as a person writes it. */

@@ -1,6 +1,6 @@
 // One run: the payer is asked, its steps are shown as it tells them, the answer is read to its end. Whatever happens, the
 // page ends up with a heading that says it, and nothing the person typed or paid is forgotten.
-import { createPayer, decodePaymentRequired } from "x402-wasm";
+import { createPayer } from "x402-wasm";
 
 import { told } from "./advice.js";
 import { showAnswer } from "./answer.js";
@@ -82,32 +82,26 @@ const quoted = ({ tokens, symbol, asset, network: id, payTo, validBefore }) =>
     ["Good until", new Date(Number(validBefore) * 1000).toLocaleTimeString()],
   ]);
 
-/** A payer with the policy as the page sets it. The package refuses what it cannot read. */
-export const payerOf = (wallet, policy, more) => createPayer({ wallet, policy, ...more });
+/** A payer with the policy as the page sets it; all of them share one book and one log. The package refuses what it cannot read. */
+export const payerOf = (wallet, policy, more) => createPayer({ wallet, policy, store: "indexeddb", ...more });
 
-/** Shows what a request would cost and what the payer says to it, without paying. */
-export async function seeOffer({ wallet, policy, route, url, init, signal }) {
+/** Shows what a request would cost and what the payer says to it, without paying. `seen` is told where, and the offer that would be paid. */
+export async function seeOffer({ wallet, policy, route, url, init, signal, wishes, seen }) {
   const view = open(route);
   say(`Asking for the offer of ${route.path}`);
   try {
     const payer = await payerOf(wallet, policy);
     const response = await fetch(url, { ...init, signal });
-    const decision = await payer.explain(response);
-    const offers = withTimes(decision.offers, response.headers.get("payment-required"));
+    // An offer that was seen before is what a payment is held to, and not what one sees now.
+    const decision = await payer.explain(response, undefined, wishes?.quote ? undefined : wishes);
     response.body?.cancel();
     view.label(`${response.status}`, response.status === 402 ? "" : "good");
-    view.put("offer", explanation({ ...decision, offers }));
+    view.put("offer", explanation(decision));
+    seen(url, decision.offers[decision.chosen]);
     say(`${decision.sentence}.`);
   } catch (error) {
     failed(view, error);
   }
-}
-
-/** How long each offer holds stands in the terms themselves. */
-function withTimes(offers, header) {
-  const { accepts = [] } = header ? decodePaymentRequired(header) : {};
-  const times = accepts.length === offers.length ? accepts : [];
-  return offers.map((offer, index) => ({ ...offer, maxTimeoutSeconds: times[index]?.maxTimeoutSeconds }));
 }
 
 function failed(view, error, sent) {
@@ -118,7 +112,7 @@ function failed(view, error, sent) {
 }
 
 /** Pays, if the payer does, and shows everything that comes of it. */
-export async function payAndFetch({ wallet, policy, route, url, init, signal, prove }) {
+export async function payAndFetch({ wallet, policy, route, url, init, signal, wishes, prove }) {
   const view = open(route);
   const times = timeline(view);
   let payer;
@@ -141,7 +135,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
   let paid;
   try {
     payer = await payerOf(wallet, policy, { onStep, fetch });
-    response = await payer.fetch(url, { ...init, signal });
+    response = await payer.fetch(url, { ...init, signal }, wishes);
     paid = payer.receipt(response);
     if (paid) {
       addPayments([{ route, receipt: paid }]);
@@ -154,7 +148,7 @@ export async function payAndFetch({ wallet, policy, route, url, init, signal, pr
     say(spoken(response, paid));
   } catch (error) {
     times.fail();
-    if (terms && !quote) await payer.explain(terms).then((decision) => times.refused(trace(decision)), () => {});
+    if (terms && !quote) await payer.explain(terms, undefined, wishes).then((decision) => times.refused(trace(decision)), () => {});
     // A payment that left and was never answered may have moved: it stays on the list.
     if (sent && quote) addPayments([{ route, receipt: { ...quote, success: false, consistent: false, transaction: "" } }]);
     ended(sent?.authorization, signal.aborted ? "stopped" : false);

@@ -43,11 +43,24 @@ describe("the page for everybody", () => {
           await page.offer();
           await tab.locator(".verdict").waitFor();
           await clean("with an offer");
+          await page.hold("the offer");
+          await page.turn("The payee", "Wrong price");
+          await page.pay();
+          await page.refusal().waitFor();
+          await clean("refused for what was offered");
+          await page.mend();
           await page.pay();
           await page.receipt().waitFor();
           await clean("paid");
           await tab.locator("#part-steps details").evaluateAll((folds) => folds.forEach((fold) => (fold.open = true)));
           await clean("every message unfolded");
+          await tab.locator("#entries details").evaluateAll((folds) => folds.forEach((fold) => (fold.open = true)));
+          await tab.getByRole("button", { name: "Verify" }).click();
+          await tab.locator("#log-said .good").waitFor();
+          await clean("the log unfolded and verified");
+          await tab.getByRole("button", { name: "Change a copy" }).click();
+          await tab.locator("#log-said .bad").first().waitFor();
+          await clean("a copy of the log changed");
           await page.fire(25);
           await clean("many paid");
           await page.turn("The payee", "Answer lost");
@@ -56,7 +69,7 @@ describe("the page for everybody", () => {
           assert.deepEqual(await violations(tab), [], "pending");
           await page.receipt().waitFor();
           await clean("paid after a loss");
-          await page.turn("The payee", "Asks for more");
+          await page.turn("The payee", "Asks again");
           await page.turn("The chain's node", "Slow");
           await page.turn("The origin", "Down");
           await page.pay();
@@ -187,6 +200,55 @@ describe("the page for everybody", () => {
       await tabTo("The terms");
       await tab.keyboard.press("Enter");
       await tab.locator('[data-step="challenge"] pre').waitFor();
+    } finally {
+      await close();
+    }
+  });
+
+  test("the keyboard alone holds a payment to its offer, and reads and verifies the log", async () => {
+    const { tab, close } = await openPage(browser, w);
+    const page = on(tab);
+    const focus = () => tab.evaluate(() => document.activeElement.id || document.activeElement.closest("#entries li")?.dataset.seq || document.activeElement.textContent);
+    const tabTo = async (there, key = "Tab") => {
+      for (let presses = 0; presses < 60; presses += 1) {
+        if ((await focus()) === there) return;
+        await tab.keyboard.press(key);
+      }
+      throw new Error(`Tab does not lead to ${there}`);
+    };
+    try {
+      await page.choose("Demo key");
+      await tab.locator("#hold").focus();
+      await tabTo("offer");
+      await tab.keyboard.press("Enter");
+      await tab.locator("#part-offer .verdict").waitFor();
+      await page.ended();
+      assert.equal(await focus(), "offer", "seeing an offer took the focus away");
+      await tabTo("hold", "Shift+Tab");
+      await tab.keyboard.press("End");
+      assert.equal(await tab.locator("#hold").inputValue(), "offer");
+      await tabTo("pay");
+      const amount = await moved(w, async () => {
+        await tab.keyboard.press("Enter");
+        await page.receipt().waitFor();
+        await page.ended();
+      });
+      assert.equal(amount, 10_000n);
+      await tabTo("3");
+      await tab.keyboard.press("Enter");
+      await tab.locator("#entries pre").first().waitFor();
+      await tabTo("verify");
+      await tab.keyboard.press("Enter");
+      await tab.locator("#log-said .good").waitFor();
+      assert.equal(await focus(), "verify", "verifying took the focus away");
+      assert.match(await tab.getByRole("status").innerText(), /^3 entries hold together/);
+      // What comes later is put before what is read, and takes neither its place nor the focus.
+      await tabTo("3", "Shift+Tab");
+      await tab.evaluate(() => document.getElementById("pay").click());
+      await tab.locator('#entries li[data-seq="6"]').waitFor({ state: "attached" });
+      await page.ended();
+      assert.equal(await focus(), "3", "a later entry took the focus away");
+      assert.equal(await tab.locator('#entries li[data-seq="3"] details').getAttribute("open"), "");
     } finally {
       await close();
     }

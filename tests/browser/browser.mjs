@@ -161,6 +161,13 @@ export const on = (tab) => ({
     await tab.getByLabel("Time of the budget").selectOption(per);
     await tab.locator("#spent .note").waitFor();
   },
+  /** Holds the payments to the limits, to what is listed or to the offer, by the words of the choice. */
+  hold: async (words) => {
+    const choice = tab.getByLabel("Hold it to").locator("option", { hasText: words });
+    await tab.getByLabel("Hold it to").selectOption(await choice.getAttribute("value"));
+  },
+  /** The log as it is shown has been read to its end. */
+  logged: () => tab.locator('#log[aria-busy="false"]').waitFor(),
   /** Fires many payments; they are done when the balance was compared. */
   fire: async (count) => {
     await tab.getByLabel("Or many").selectOption(String(count));

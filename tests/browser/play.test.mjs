@@ -174,15 +174,16 @@ describe("the playground", () => {
     }),
   );
 
-  for (const [part, mode, status, code] of [
-    ["The chain's node", "Down", 503, "gate_chain_fault"],
-    ["The origin", "Fails", 503, "the origin fails"],
-    ["The origin", "Down", 502, "gate_origin_failed"],
+  for (const [part, mode, status, code, told] of [
+    ["The chain's node", "Down", 503, "gate_chain_fault", "The facilitator is down"],
+    ["The origin", "Fails", 503, "the origin fails", "nothing is charged"],
+    ["The origin", "Down", 502, "gate_origin_failed", "nothing is charged"],
   ]) {
     test(
       `${part}: ${mode} takes nothing, and mended it is paid`,
       play(async (tab, page) => {
         await page.turn(part, mode);
+        assert.ok((await tab.locator("#switches .broken").innerText()).includes(told));
         assert.equal(await moved(w, () => pay(page)), 0n);
         assert.match(await tab.locator("#result-title").innerText(), new RegExp(String(status)));
         assert.ok((await tab.locator("#part-answer pre").innerText()).includes(code));
@@ -256,7 +257,7 @@ describe("the playground", () => {
   test(
     "a payee that asks for more once it has a payment gets no second one",
     play(async (tab, page, payments) => {
-      await page.turn("The payee", "Asks for more");
+      await page.turn("The payee", "Asks again");
       assert.equal(await moved(w, () => pay(page)), 0n);
       assert.match(await tab.locator("#part-offer").innerText(), /Now it wants 0\.10 USDC\. One call pays once/);
       assert.equal(payments.length, 1);

@@ -25,8 +25,8 @@ const known = {
   node: ["normal", "slow", "down", "lose"],
   origin: ["normal", "fail", "down"],
   // `lose`: the first answer to every payment is lost after everything was done for it. `dearer`: whoever has paid is asked
-  // for ten times as much, and the payment goes nowhere.
-  gate: ["normal", "lose", "dearer"],
+  // for ten times as much, and the payment goes nowhere. `raised`: everybody is asked for ten times as much from the start.
+  gate: ["normal", "lose", "dearer", "raised"],
 };
 
 /** Milliseconds by which a slow node is late with every answer. */
@@ -92,6 +92,7 @@ async function gate(request, response, path) {
   const first = losing && payment && !lost.has(payment);
   if (first) lost.add(payment);
   const answer = await pass(request, target);
+  if (modes.gate === "raised" && answer.headers["payment-required"]) return dearer(answer, response);
   // A browser sends again by itself what was lost on a connection that it had used before: the payer would not hear of it.
   if (losing) answer.headers.connection = "close";
   return first ? lose(answer, response) : hand(answer, response);

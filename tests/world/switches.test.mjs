@@ -107,4 +107,28 @@ describe("the switches", () => {
       assert.equal(before - (await balanceOf(w.rpc, w.asset, w.payer.address)), paid);
     });
   }
+
+  test("a payee with a wrong price asks everybody for it, and gets nothing from who holds it to its word", async () => {
+    const terms = async () => {
+      const response = await fetch(`${url}/gate/quote`);
+      assert.equal(response.status, 402);
+      const header = JSON.parse(Buffer.from(response.headers.get("payment-required"), "base64"));
+      return [header.accepts.map(({ amount }) => amount), (await response.json()).accepts.map(({ maxAmountRequired }) => maxAmountRequired)];
+    };
+    const payer = await createPayer({ wallet: { privateKey: w.payer.privateKey } });
+    const { offers, chosen } = await payer.explain(`${url}/gate/quote`);
+    assert.deepEqual(await terms(), [["10000"], ["10000"]]);
+    await turn({ gate: "raised" });
+    assert.deepEqual(await terms(), [["100000"], ["100000"]]);
+    assert.equal((await (await fetch(`${url}/gate/free`)).json()).free, true);
+    const before = [await balanceOf(w.rpc, w.asset, w.payer.address), await hits(w.origin)];
+    for (const [wishes, code] of [[{ quote: offers[chosen] }, "payer_quote_changed"], [{ maxPrice: "$0.01" }, "payer_above_max_price"]]) {
+      await assert.rejects(payer.fetch(`${url}/gate/quote`, {}, wishes), { code });
+    }
+    assert.deepEqual((await payer.audit.entries()).map(({ event }) => event), ["refused", "refused"]);
+    // Who holds it to nothing signs what the limits allow; the gate behind it takes no more than its own price.
+    const response = await payer.fetch(`${url}/gate/quote`);
+    assert.equal(response.ok, false);
+    assert.deepEqual([await balanceOf(w.rpc, w.asset, w.payer.address), await hits(w.origin)], before);
+  });
 });
