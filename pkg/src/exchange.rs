@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use wasm_bindgen::prelude::*;
 use x402_core::client::audit::{Facts, Who};
 use x402_core::client::book::{Event, Kind, Outcome};
-use x402_core::client::choose::{Choice, Judgement, choose, judge};
+use x402_core::client::choose::{Choice, Judgement, choose, judge, why_not};
 use x402_core::client::desk::{Stored, claim, ends, kind, quoted, received, signed};
 use x402_core::client::explain::{explain, nothing_asked as explained_nothing};
 use x402_core::client::intent::{Intent, Quote};
 use x402_core::client::receipt::Receipt;
+use x402_core::client::trace::Rule;
 use x402_core::client::{again, clock, proof, receipt, request, wallet};
 use x402_core::error::{Code, Error};
 use x402_core::evm::address::Address;
@@ -48,6 +49,8 @@ pub struct Exchange {
     of: Option<(Kind, Amount)>,
     /// How many of the quote's rules the policy asked; the book's come behind.
     rules: usize,
+    /// The rules that no offer keeps, where none was chosen.
+    against: Vec<Rule>,
     /// The header that carries the payment, as JSON.
     header: String,
     /// Whether the wallet was asked to sign: from then on it may.
@@ -69,6 +72,7 @@ impl Exchange {
             stage: Stage::Met,
             of: None,
             rules: 0,
+            against: Vec::new(),
             header: String::new(),
             asked: false,
             outcome: None,
@@ -124,7 +128,7 @@ impl Exchange {
                         let no = !self.asked || detail == Code::PayerWalletRejected.as_str();
                         if no { (Event::Release { id }, "released", facts) } else { (Event::Tick, "failed", facts) }
                     }
-                    None => (Event::Tick, "refused", facts.text("url", &self.call.logged)),
+                    None => (Event::Tick, "refused", facts.text("url", &self.call.logged).rules(&self.against)),
                 }
             }
             _ => return Err(out_of_order()),
@@ -166,7 +170,10 @@ impl Exchange {
     ) -> Result<String, JsValue> {
         let CallCore { options, url, method, .. } = &self.call;
         let answered = if answered.is_empty() { url } else { answered };
-        let choice = choose(&self.required, &payer.policy, options, url, answered).map_err(fault)?;
+        let choice = choose(&self.required, &payer.policy, options, url, answered).map_err(|error| {
+            self.against = why_not(&self.required, &payer.policy, options, url, answered);
+            fault(error)
+        })?;
         let target = request::paid_url(method, url, answered, redirected, repeats).map_err(fault)?;
         self.of = Some((kind(&choice, &self.who), choice.price));
         self.stage = Stage::Chosen(Box::new(choice));

@@ -121,17 +121,16 @@ pub fn link(entry: &str) -> Result<(u64, Bytes32, Bytes32)> {
 /// standing on the one before. Answers with the last one's number and hash.
 ///
 /// # Errors
-/// `payer_store_broken` with the place of the first that is not.
+/// `payer_store_broken` with the number of the first that is not.
 pub fn verify(lines: &str, first: u64) -> Result<Option<(u64, Bytes32)>> {
     let mut before: Option<(u64, Bytes32)> = None;
-    for (place, line) in lines.lines().enumerate() {
+    for (place, line) in (first..).zip(lines.lines()) {
         let follows = link(line).ok().filter(|(seq, previous, _)| match before {
             Some((last, head)) => Some(*seq) == last.checked_add(1) && *previous == head,
             None => *seq == first && (first > 1 || *previous == Bytes32::default()),
         });
         let Some((seq, _, hash)) = follows else {
-            let place = u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1);
-            return Err(Error::new(CODE, ["line ", &decimal(place), " of the log"].concat()));
+            return Err(Error::new(CODE, ["entry ", &decimal(place), " of the log"].concat()));
         };
         before = Some((seq, hash));
     }

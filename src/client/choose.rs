@@ -150,6 +150,16 @@ fn hold(offer: &Offer, policy: &Policy, call: &Call, trace: &mut Trace) -> Resul
     Ok((terms, token, price))
 }
 
+/// What a 402 that is not paid falls foul of: the rule about where it came from, or the one of each offer.
+pub fn why_not(required: &PaymentRequired, policy: &Policy, call: &Call, asked: &str, answered: &str) -> Vec<Rule> {
+    let mut trace = Trace::default();
+    if place(required, policy, asked, answered, &mut trace).is_ok() {
+        trace.0 = required.offers.iter().filter_map(|offer| judge(offer, policy, call).trace.0.pop()).collect();
+    }
+    trace.0.retain(|rule| !rule.passed);
+    trace.0
+}
+
 const ALLOWED: &str = " is allowed";
 
 fn allow(allowed: bool, what: &str, code: Code) -> Result<String> {

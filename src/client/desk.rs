@@ -103,7 +103,8 @@ impl Stored<'_> {
 
     /// Begins anew: nothing was spent and nothing is open. The log goes on, where its last entry can still be read.
     pub fn reset(self, who: &Who, now: UnixSeconds) -> Update {
-        let kept = self.book().map(|book| (book.count, book.head)).ok();
+        // A log whose end cannot be read goes on where the book knows it to end.
+        let kept = self.book.and_then(|book| Book::read(book).ok()).map(|book| (book.count, book.head));
         let last = self.last.and_then(|last| link(last).ok()).map(|(seq, _, hash)| (seq, hash));
         let (count, head) = last.or(kept).unwrap_or_default();
         let mut log = Log { count, head, who, at: now, entries: Vec::new() };

@@ -142,7 +142,7 @@ describe("the log", () => {
       await said(tab).getByText("payer_store_broken").waitFor();
       const text = await said(tab).innerText();
       assert.match(text, /As it was copied, 3 entries held together\. In entry 1 of the copy, the amount 10000 became 20000/);
-      assert.match(text, /line 1 of the log/);
+      assert.match(text, /entry 1 of the log/);
       assert.equal(await audit(tab, "export"), before);
       await press(tab, "Verify");
       await said(tab).getByText("3 entries hold together").waitFor();
@@ -163,7 +163,7 @@ describe("the log", () => {
       await change(2);
       await press(tab, "Verify");
       await said(tab).getByText("payer_store_broken").waitFor();
-      assert.match(await said(tab).innerText(), /line 2 of the log/);
+      assert.match(await said(tab).innerText(), /entry 2 of the log/);
       await change(3);
       const amount = await moved(w, async () => {
         await page.pay();

@@ -156,6 +156,16 @@ test("F-62 clocks that differ by five minutes pay, and what is signed counts unt
   }
 });
 
+test("what is refused stands in the log with the rules that it fell foul of", async () => {
+  const required = terms([offer({ amount: "900000" }), offer({ payTo: ADDRESS })]);
+  const { payer, error } = await attempt([unpaid(required)], { policy: { payTo: [PAYEE] } });
+  assert.equal(error.code, "payer_nothing_acceptable");
+  const [{ event, code, rules }] = await payer.audit.entries();
+  assert.deepEqual([event, code, rules.map(({ rule, passed }) => [rule, passed])], ["refused", "payer_nothing_acceptable", [["maxPerPayment", false], ["payTo", false]]]);
+  const elsewhere = await attempt([unpaid()], { policy: { deny: { origins: ["https://api.example.com"] } } });
+  assert.deepEqual((await elsewhere.payer.audit.entries())[0].rules.map(({ rule }) => rule), ["origins"]);
+});
+
 test("a 402 whose terms cannot be seen is explained as that, not as one that asks for nothing", async () => {
   const hidden = await attempt([raw("{}", { status: 402 })]);
   assert.deepEqual([hidden.response.status, hidden.signed.length], [402, 0]);

@@ -75,9 +75,17 @@ test("a log that was cut at either end, or is gone, is found out", async () => {
     await assert.rejects(payer.audit.verify(), broken);
   }
   writeFileSync(`${file}.ndjson`, whole.replace("0x", "0y"));
-  await assert.rejects(payer.audit.verify(), broken);
-  writeFileSync(`${file}.ndjson`, whole);
-  assert.equal(await payer.audit.verify(), 9);
+  await assert.rejects(payer.audit.verify(), { ...broken, message: /entry 1 of the log/ });
+  // Its end was changed: a new book is begun, the log goes on, and what was changed stays to be seen.
+  writeFileSync(`${file}.ndjson`, `${whole.trimEnd().slice(0, -3)}"}\n`);
+  writeFileSync(file, `${readFileSync(file, "utf8").split("\n")[0]}\n`);
+  await assert.rejects(payer.fetch(TARGET), broken);
+  await payer.reset();
+  await payer.fetch(TARGET);
+  assert.deepEqual((await payer.audit.entries({ from: 10 })).map(({ seq, event }) => [seq, event]), [[10, "reset"], [11, "reserved"], [12, "sent"], [13, "receipt"]]);
+  await assert.rejects(payer.audit.verify(), { ...broken, message: /entry 9 of the log/ });
+  writeFileSync(`${file}.ndjson`, `${whole}${readFileSync(`${file}.ndjson`, "utf8").split("\n").slice(9).join("\n")}`);
+  assert.equal(await payer.audit.verify(), 13, "with what stood there it is whole again");
 
   // A store of one's own that has lost its log, or its end.
   const kept = memoryStore();
