@@ -16,6 +16,15 @@ export interface PrivateKeyWallet {
   privateKey: string | Uint8Array;
 }
 
+/**
+ * An encrypted key (Web3 Secret Storage, version 3) and its password. It is opened by the module of `x402-wasm/keystore`, which is
+ * loaded for it, and its key goes where a private key goes.
+ */
+export interface KeystoreWallet {
+  keystore: string | object;
+  password: string;
+}
+
 /** Anything that signs EIP-712 typed data for an address: viem's local accounts and wallet clients, for instance. */
 export interface TypedDataSigner {
   address?: string;
@@ -23,7 +32,7 @@ export interface TypedDataSigner {
   signTypedData(typedData: any): Promise<string>;
 }
 
-export type Wallet = Eip1193Provider | PrivateKeyWallet | TypedDataSigner;
+export type Wallet = Eip1193Provider | PrivateKeyWallet | KeystoreWallet | TypedDataSigner;
 
 /** What the payer may pay. A key that is not listed here is refused, since a limit that is not read is no limit. */
 export interface Policy {
@@ -45,7 +54,10 @@ export interface Policy {
   assets?: readonly Token[];
   /** Which of several allowed offers is taken: the cheapest, or what is named first and then the cheapest. Default `"cheapest"`. */
   prefer?: "cheapest" | { networks?: readonly string[]; assets?: readonly string[] };
-  /** Seconds that an authorization may be valid for. Default 600. */
+  /**
+   * Seconds that an authorization may be valid for. Default 600. They are counted by the server's clock where it differs from this
+   * machine's by half a minute or more, and by no more than a quarter of an hour.
+   */
   maxValiditySeconds?: number;
   /** Whether payments go over https only, or to this very machine. Default `true`. */
   httpsOnly?: boolean;
@@ -55,7 +67,7 @@ export interface Policy {
   v1?: boolean;
   /** Whether the wallet is a deployed contract (EIP-1271), whose signature only the chain can check. Default `false`. */
   contractWallet?: boolean;
-  /** Asked before every payment. Only `true` is a yes; a throw is a no. */
+  /** Asked before every payment that is signed. Only `true` is a yes; a throw is a no. A payment that is presented again is not asked about again. */
   approve?: (quote: Quote) => boolean | Promise<boolean>;
 }
 
@@ -110,6 +122,8 @@ export interface Store {
   update(decide: (book?: string, last?: string) => { book: string; entries: string[] } | undefined): Promise<void>;
   /** Entries of the log in their order, from the number `from` (the first is 1). */
   entries(range?: { from?: number; limit?: number }): Promise<string[]>;
+  /** The number of the first entry that is kept, where a store drops old ones. Default 1: a log that begins later was cut. */
+  readonly begins?: number;
 }
 
 /** An entry of the log. Which of the other fields are there depends on the event. */
@@ -118,7 +132,7 @@ export interface LogEntry {
   seq: number;
   /** Unix seconds. */
   at: number;
-  event: "reserved" | "approved" | "presented" | "sent" | "receipt" | "failed" | "refused" | "released" | "settled" | "reset";
+  event: "reserved" | "approved" | "presented" | "sent" | "receipt" | "failed" | "refused" | "released" | "settled" | "confirmed" | "contradicted" | "reset";
   owner?: string;
   task?: string;
   /** The authorization's nonce. */
@@ -140,14 +154,17 @@ export interface DaySummary {
   payments: number;
   /** What may have moved: everything sent that the chain did not prove unused. */
   amount: string;
-  /** What servers said they have settled, or the chain did. */
+  /** What servers said they have settled, or the chain did, and the chain does not contradict. */
   confirmed: string;
 }
 
 /** The log of everything that was decided, sent and heard. */
 export interface Audit {
   entries(range?: { from?: number; limit?: number }): Promise<LogEntry[]>;
-  /** Holds every entry against its hash, its number and the one before, and the last against the book. Answers its number. */
+  /**
+   * Holds every entry against its hash, its number and the one before, the first against where the store begins, and the last
+   * against the book. Answers the last one's number; rejects with the number of the first that is not as it was written.
+   */
   verify(): Promise<number>;
   export(format?: "ndjson" | "csv"): Promise<string>;
   summary(): Promise<DaySummary[]>;
@@ -159,7 +176,10 @@ export interface CallOptions {
   maxPrice?: string;
   /** What was quoted before: a quote, or an offer of an explanation. Another asset or recipient, or a dearer price, is refused. */
   quote?: { network: string; asset: string; payTo: string; amount: string };
-  /** Whether the same method, URL and body share one payment while it is under way. An `Idempotency-Key` header says so too. */
+  /**
+   * Whether calls that differ in nothing (method, URL, headers, body, these options) share one payment while it is under way. An
+   * `Idempotency-Key` header says so of one account's calls to a URL, whatever else they say, until the payment ends.
+   */
   singleFlight?: boolean;
   /** The task it is made for, instead of the payer's. */
   task?: string;
@@ -172,15 +192,19 @@ export interface PayerOptions {
   wallet: Wallet;
   policy?: Policy;
   /**
-   * Where budgets and the log are kept. Default: IndexedDB where there are budgets and the runtime has it, so that all tabs
-   * share them, else memory, which ends with the process. `{ file }` is for Node, Deno and Bun.
+   * Where budgets and the log are kept. Default: IndexedDB where the runtime has it, so that all tabs share them, else memory,
+   * which ends with the process. A browser that keeps nothing is paid from in memory too, unless there are budgets.
+   * `{ file }` is for Node, Deno and Bun; its path is taken as it is when the payer is made.
    */
   store?: "memory" | "indexeddb" | { file: string } | Store;
   /** Who is accountable; written into the log. */
   owner?: string;
   /** What it is for; written into the log, and what budgets `per: "task"` count. */
   task?: string;
-  /** JSON-RPC nodes by network, to ask what became of payments that nobody confirmed. */
+  /**
+   * JSON-RPC nodes by network. They are asked before a payment whether the account has enough of each token that may be paid in
+   * (what a node does not tell within five seconds may be enough), and by `confirm` and `reconcile` what became of payments.
+   */
   rpc?: Readonly<Record<string, string>>;
   /** What an injected wallet is told of a network that it does not know (EIP-3085), by CAIP-2 name. Without it such a wallet is an error. */
   chains?: Readonly<Record<string, {
@@ -226,6 +250,8 @@ export interface Quote {
 
 /** What became of a payment: the server's word, held against what was signed. The chain is the proof. */
 export interface Receipt {
+  /** The authorization's nonce: its name in the log. */
+  id: string;
   /** Whether the server says that the payment moved. */
   success: boolean;
   /** Whether all it says agrees with what was signed. */
@@ -291,7 +317,7 @@ export type Step = { call: number; at: number } & (
   | { step: "signed"; payer: string }
   | { step: "sent"; url: string }
   | { step: "receipt"; status: number; receipt: Receipt }
-  /** The outcome is open, or the answer was lost: the same payment is sent again. */
+  /** The outcome is open, or the answer was lost: the same payment is sent again. Before `decision`: another call is paying for the same request. */
   | { step: "waiting"; seconds: number }
   /** The store failed after the answer had come. What was sent counts already. */
   | { step: "unwritten" }
@@ -318,7 +344,17 @@ export interface Payer {
    * was signed before may still be taken. The log goes on.
    */
   readonly reset: () => Promise<void>;
-  /** Asks the chains (`rpc`) about payments that ended unconfirmed: used ones are spent, unused ones are given back. Answers how many were asked about. */
+  /**
+   * What the chain (`rpc`) says of the payment for a response: whether the transaction that its receipt names moved what was signed,
+   * or, where it names none, whether the authorization was used. It is looked for as long as `seconds` say (30), and written
+   * into the log. `undefined` if nothing was paid.
+   */
+  readonly confirm: (response: Response, options?: { seconds?: number }) => Promise<"confirmed" | "contradicted" | "unseen" | undefined>;
+  /**
+   * Asks the chains (`rpc`) about every payment that they were not asked about. Of those that ended unconfirmed, used ones are
+   * spent and unused ones are given back; of those that servers say they have settled, the log says whether the chain confirms
+   * or contradicts it. Answers how many it told of.
+   */
   readonly reconcile: () => Promise<number>;
   readonly audit: Audit;
   /** Asks the wallet for its account, which may open it, and answers the address. */
@@ -356,7 +392,7 @@ export class X402Error extends Error {
   readonly code: string;
   /** Whether the same call may end otherwise and cannot pay twice. */
   readonly retryable: boolean;
-  /** Data about the failure: `quote` where one was made, `walletCode` where a wallet gave one. Never a secret. */
+  /** Data about the failure: `quote` where one was made, signed for or not; `walletCode` where a wallet gave one. Never a secret. */
   readonly details: { readonly quote?: Quote; readonly walletCode?: number };
 }
 

@@ -121,9 +121,11 @@ pub fn explain(
 /// What is said of an answer that asks for nothing.
 pub fn nothing_asked(status: u16) -> Explanation {
     let sentence = match status {
-        402 => "The answer 402 has no terms that can be read: if they are of version 1, set policy.v1; if this is a page, \
+        402 => {
+            "The answer 402 has no terms that can be read: if they are of version 1, set policy.v1; if this is a page, \
                 its server must name PAYMENT-REQUIRED in Access-Control-Expose-Headers"
-            .into(),
+                .into()
+        }
         _ => ["The answer ", &decimal(status.into()), " asks for no payment"].concat(),
     };
     Explanation {

@@ -75,7 +75,8 @@ impl Quote {
     pub fn presenting(&self, open: &Open) -> Self {
         let Open { kind, symbol, .. } = open;
         let tokens = open.amount.to_tokens(SCALE);
-        let what = ["Present again what was signed: ", &tokens, " ", symbol, " on ", &kind.network, " to ", &kind.pay_to];
+        let what =
+            ["Present again what was signed: ", &tokens, " ", symbol, " on ", &kind.network, " to ", &kind.pay_to];
         Self {
             id: open.id.clone(),
             sentence: [&what.concat(), " for ", &self.url].concat(),

@@ -29,7 +29,10 @@ fn pay(book: &Book, reserving: &Policy, ending: &Policy, kind: Kind, at: u64) ->
     let open = Open { id: id.clone(), kind, amount: one(), until, valid_before: until, ..Open::default() };
     assert_eq!(open.state, State::Reserved);
     let mut book = apply(book, reserving, &Event::Reserve(Box::new(Claim { open, asked: false })), now).book;
-    for event in [Event::Send { id: id.clone(), payment: String::new(), ends: Default::default() }, Event::Answered { id, paid: true }] {
+    for event in [
+        Event::Send { id: id.clone(), payment: String::new(), ends: Default::default() },
+        Event::Answered { id, paid: true },
+    ] {
         book = apply(&book, ending, &event, now).book;
     }
     book
