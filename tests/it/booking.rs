@@ -79,7 +79,7 @@ impl Desk {
 
     fn reserve(&mut self, now: UnixSeconds) -> Result<Quote, Code> {
         let (quote, event) = self.wanted(PAY_TO, None, false, now);
-        match self.update(&event, "reserved", &quoted(&quote, "https://api.example.com", plain(URL)), now) {
+        match self.update(&event, "reserved", &quoted(&quote, "https://api.example.com", &plain(URL)), now) {
             Outcome::Reserved(_) => Ok(quote),
             Outcome::Refused(error, _) => Err(error.code()),
             other => panic!("{other:?}"),
