@@ -211,7 +211,7 @@ describe("the paywall's wallets", () => {
       });
       const buttons = await tab.locator("#list button").all();
       assert.equal(buttons.length, 32);
-      assert.equal(await tab.locator("#list").getByRole("button", { name: "Browser wallet" }).count(), 16, "one without a name is called something");
+      assert.equal(await tab.locator("#list").getByRole("button", { name: "Browser wallet" }).count(), 15, "one without a name is called something");
       assert.equal(await tab.locator("#list img").count(), 1, "an icon is in the page or nowhere");
       await tab.setViewportSize({ width: 320, height: 640 });
       assert.equal(await tab.evaluate(() => document.documentElement.scrollWidth > window.innerWidth), false);
