@@ -63,7 +63,10 @@ describe("the paywall for everybody", () => {
   test("a browser that keeps nothing at all pays once, and gets the page as a file", async () => {
     const one = walletOf(w);
     const nothing = (tab) =>
-      tab.addInitScript(() => Object.defineProperty(globalThis, "localStorage", { get: () => { throw new DOMException("no", "SecurityError"); } }));
+      tab.addInitScript(() => {
+        Object.defineProperty(globalThis, "localStorage", { get: () => { throw new DOMException("no", "SecurityError"); } });
+        navigator.locks.request = async () => { throw new DOMException("no", "SecurityError"); };
+      });
     await visit({ wallet: one, before: nothing }, async (tab) => {
       await tab.route(url, forgetful);
       const amount = await moved(w, async () => {
@@ -82,29 +85,34 @@ describe("the paywall for everybody", () => {
 
   test("a page that was paid for is known again for as long as its time lasts, and not longer", async () => {
     const one = walletOf(w);
-    await visit({ wallet: one }, async (tab) => {
-      let over = false;
-      await tab.route(url, async (route) => {
-        if (!over) return forgetful(route);
-        // As a gate does when the pass is over: the answer and the receipt, and no pass.
+    /** What a gate answers when the pass is over: the answer and the receipt, or that it does not know the payment any more. */
+    const ends = [
+      async (route) => {
         const response = await route.fetch();
         const { "set-cookie": lost, "payment-pass": gone, ...headers } = response.headers();
         return route.fulfill({ response, headers });
+      },
+      async (route) => ((await route.request().headerValue("payment-signature")) ? route.fulfill({ status: 402 }) : route.continue()),
+    ];
+    for (const end of ends) {
+      await visit({ wallet: one }, async (tab) => {
+        let answer = forgetful;
+        await tab.route(url, (route) => answer(route));
+        const amount = await moved(w, async () => {
+          await pay(tab);
+          await told(tab, "keeps no cookie");
+          await tab.reload();
+          await told(tab, "keeps no cookie");
+          answer = end;
+          await tab.reload();
+          await told(tab, "its time is over");
+          assert.equal(await wallet(tab).isVisible(), true);
+          assert.equal(await kept(tab), 0);
+        });
+        assert.equal(amount, 20_000n);
       });
-      const amount = await moved(w, async () => {
-        await pay(tab);
-        await told(tab, "keeps no cookie");
-        await tab.reload();
-        await told(tab, "keeps no cookie");
-        over = true;
-        await tab.reload();
-        await told(tab, "its time is over");
-        assert.equal(await wallet(tab).isVisible(), true);
-        assert.equal(await kept(tab), 0);
-      });
-      assert.equal(amount, 20_000n);
-    });
-    assert.equal(one.asked(SIGN).length, 1);
+    }
+    assert.equal(one.asked(SIGN).length, 2);
   });
 
   test("a second tab says that it waits, and asks no wallet", async () => {
@@ -118,6 +126,22 @@ describe("the paywall for everybody", () => {
       await other.getByRole("status").getByText("Another tab is paying").waitFor();
     });
     assert.equal(one.asked("eth_requestAccounts").length, 1);
+  });
+
+  test("a gate that is away for a moment is asked again, and the person told", async () => {
+    const one = walletOf(w);
+    await visit({ wallet: one }, async (tab) => {
+      let away = true;
+      await instead(tab, (route) => (away ? route.abort() : route.continue()));
+      const amount = await moved(w, async () => {
+        await pay(tab);
+        await tab.getByRole("status").getByText("No answer yet").waitFor();
+        away = false;
+        await read(tab);
+      });
+      assert.equal(amount, 20_000n);
+    });
+    assert.equal(one.asked(SIGN).length, 1);
   });
 
   test("a page from before the price changed is loaded anew before anybody is asked", async () => {
@@ -149,6 +173,17 @@ describe("the paywall for everybody", () => {
         await pay(tab);
         await told(tab, "The payment was refused");
         await told(tab, reason);
+        assert.equal(await kept(tab), 0);
+      });
+    }
+  });
+
+  test("a payment whose time was over before its tab came back is said to be over, and not to be free", async () => {
+    for (const answer of [{ status: 200, headers: { "payment-response": "e30=" } }, { status: 410 }]) {
+      await visit({ wallet: walletOf(w) }, async (tab) => {
+        await instead(tab, (route) => route.fulfill(answer));
+        await pay(tab);
+        await told(tab, "its time is over");
         assert.equal(await kept(tab), 0);
       });
     }
@@ -201,7 +236,7 @@ describe("the paywall for everybody", () => {
     });
   });
 
-  test("who asks again keeps the button, and what is said is said once", async () => {
+  test("who asks again keeps the button, and goes on at a wallet when there is nothing left to ask for", async () => {
     await visit({ wallet: walletOf(w) }, async (tab) => {
       let status = 500;
       await instead(tab, (route) => (status ? route.fulfill({ status }) : new Promise(() => {})));

@@ -151,7 +151,11 @@ describe("the paywall's wallets", () => {
       // It is on another account by now.
       { [SIGN]: () => fails(4100) },
     ];
-    for (const one of answers) await refused(walletOf(w, { answers: one }), "did not do what it was asked", "payer_wallet_failed");
+    for (const one of answers) {
+      const wallet = walletOf(w, { answers: one });
+      await refused(wallet, "did not do what it was asked", "payer_wallet_failed");
+      assert.equal(wallet.asked(SIGN).length, one[SIGN] ? 1 : 0);
+    }
     assert.equal((await hits(w.origin))["/article"], before);
   });
 
@@ -202,7 +206,7 @@ describe("the paywall's wallets", () => {
   });
 
   test("thirty-two of them are listed and no more, each with a name", async () => {
-    await visit(walletOf(w), async (tab) => {
+    await visit(walletOf(w, { refuse: [SIGN] }), async (tab) => {
       await tab.evaluate(() => {
         for (let number = 0; number < 40; number += 1) {
           const info = { uuid: `w${number}`, name: number % 2 ? "" : `Wallet ${number} ${"x".repeat(100)}`, icon: "https://tracker.test/a.png", rdns: "example.wallet" };
@@ -215,6 +219,10 @@ describe("the paywall's wallets", () => {
       assert.equal(await tab.locator("#list img").count(), 1, "an icon is in the page or nowhere");
       await tab.setViewportSize({ width: 320, height: 640 });
       assert.equal(await tab.evaluate(() => document.documentElement.scrollWidth > window.innerWidth), false);
+      await pay(tab);
+      await told(tab, "payer_wallet_rejected");
+      const { y, height } = await tab.getByRole("alert").boundingBox();
+      assert.ok(y >= 0 && y + height <= 640, `what went wrong is seen: ${y}`);
     });
   });
 });

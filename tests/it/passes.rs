@@ -24,6 +24,8 @@ fn gate_of(config: &Value) -> Gate {
     Gate::new(Config::read(&config.to_string(), &own).unwrap()).unwrap()
 }
 
+/// Who pays in these tests.
+const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 /// The address of a node that nobody is told.
 const NODE: &str = "https://node.test/a-key-of-its-own";
 
@@ -96,6 +98,10 @@ fn a_pass_opens_what_was_paid_for_until_it_ends() {
     let shown = token(&gate);
     let facts = Facts { authorization: Some(&shown), ..get("/api/paid") };
     let entry = enters(&gate, &facts, NOW).expect("it opens");
+    let doubt = entry.shown.pass.doubt();
+    assert_eq!(doubt.payer, PAYER, "whose book is asked");
+    assert!(doubt.payment.starts_with("eip155:84532:") && doubt.payment.matches(':').count() > 2, "about this payment");
+    assert_eq!(doubt.since, NOW.0);
     assert!(gate.is_pass(&shown) && gate.is_pass(&shown.replace("Bearer", "bearer")), "the origin does not see it");
     assert!(!gate.is_pass("Bearer of-the-origin") && !gate.is_pass("Basic eDp5"));
     assert_eq!(entry.refusal.status, 402, "should its book have revoked it");
@@ -138,6 +144,13 @@ fn a_pass_opens_nothing_else() {
     assert!(enters(&gate, &Facts { method: "POST", ..facts }, NOW).is_none(), "another rule, and it writes");
     assert!(enters(&gate, &Facts { path: "/api/item/1", ..facts }, NOW).is_none(), "another page");
     assert!(enters(&gate, &Facts { query: Some("page=2"), ..facts }, NOW).is_none(), "another query");
+    let mut any = with(&json!({ "pass": { "key": "secret:PASS" } }));
+    any["routes"][1]["match"] = "* /api/paid".into();
+    let any = gate_of(&any);
+    let wide = token(&any);
+    let wide = Facts { authorization: Some(&wide), ..facts };
+    assert!(enters(&any, &wide, NOW).is_some());
+    assert!(enters(&any, &Facts { method: "POST", ..wide }, NOW).is_none(), "the same rule, and it writes");
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut other = with(&json!({ "pass": { "key": "secret:PASS" } }));
         change(&mut other);

@@ -31,20 +31,30 @@ const kept = {
   },
 };
 /** One tab at a time, where the browser can: two would pay for the same page. */
-const locked = (work) => {
-  if (!navigator.locks) return work();
-  return navigator.locks.request(PLACE, { ifAvailable: true }, (lock) => {
-    if (lock) return work();
-    say(words.tab);
-    return navigator.locks.request(PLACE, work);
-  });
-};
+async function locked(work) {
+  let begun;
+  const begin = () => (begun ??= work());
+  try {
+    await navigator.locks.request(PLACE, { ifAvailable: true }, (lock) => {
+      if (lock) return begin();
+      say(words.tab);
+      return navigator.locks.request(PLACE, begin);
+    });
+  } catch {
+    // A browser that has no locks, or none for a page that may keep nothing; or what the work itself says below.
+  }
+  return begin();
+}
 
 let payment = kept.get();
 let busy = false;
 
-/** What is said already is not said again: somebody may be listening. */
-const say = (text) => by("say").textContent === text || (by("say").textContent = text);
+/** Says something where it is seen, below however many wallets. What is said already is not said again: somebody may listen. */
+function say(text) {
+  if (by("say").textContent === text) return;
+  by("say").textContent = text;
+  by("say").scrollIntoView({ block: "nearest" });
+}
 
 /** Shows what went wrong, in words and by its code. */
 function trouble(text, code) {
@@ -55,6 +65,7 @@ function trouble(text, code) {
     if (at) p.className = "mono";
     return p;
   }));
+  by("trouble").scrollIntoView({ block: "nearest" });
   by("again").textContent = payment?.paid ? words.save : words.again;
   const lost = document.activeElement;
   by("again").hidden = !payment;
