@@ -4,6 +4,7 @@ pub mod answers;
 pub mod api;
 pub mod audit;
 pub mod book;
+pub mod chain;
 pub mod config;
 pub mod context;
 pub mod cors;

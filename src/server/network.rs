@@ -15,6 +15,7 @@ use crate::facilitator::cdp::CdpKey;
 use crate::facilitator::embedded::Sender;
 use crate::facilitator::order::Order;
 use crate::facilitator::{Rules, relayer};
+use crate::server::chain::{Chain, WireChain};
 use crate::server::config::{Secrets, fault, resolve};
 use crate::types::amount::Amount;
 use crate::types::asset::ASSETS;
@@ -57,6 +58,8 @@ pub struct NetworkConfig {
     pub max_block_age: u64,
     /// Wei below which a relayer should be funded; many times a settlement's cost if nothing is said.
     pub low_balance: Option<Amount>,
+    /// What a wallet is told that does not know it, if it may be told anything.
+    pub chain: Option<Chain>,
     /// From which amount on others' settlements are looked up on chain before they count, by asset: of others, any.
     looked_up: Vec<(Address, Amount)>,
 }
@@ -148,6 +151,8 @@ pub(super) struct WireNetwork {
     low_balance: Option<Amount>,
     #[serde(default)]
     verify_settlements_from: Option<String>,
+    #[serde(default)]
+    chain: Option<WireChain>,
 }
 
 #[derive(Deserialize)]
@@ -198,6 +203,9 @@ impl WireNetwork {
             }
             rpc.push(endpoint);
         }
+        let named = self.rpc.iter().zip(&rpc).filter(|(entry, _)| entry.starts_with("secret:"));
+        let secret: Vec<&str> = named.map(|(_, endpoint)| endpoint.as_str()).collect();
+        let chain = self.chain.map(|chain| chain.check(chain_id, place, &secret)).transpose()?;
         let looked_up = looked_up(self.verify_settlements_from.as_deref(), &network, place)?;
         let confirmations = within(place, "confirmations", self.confirmations.unwrap_or(1), 1, MAX_CONFIRMATIONS)?;
         let bump_after = within(place, "bumpAfter", self.bump_after.unwrap_or(DEFAULT_BUMP), 1, 3_600)?;
@@ -239,6 +247,7 @@ impl WireNetwork {
             bump_after,
             max_block_age,
             low_balance: self.low_balance,
+            chain,
             looked_up,
         })
     }

@@ -43,10 +43,10 @@ const ELSEWHERE = "0x1";
 
 /**
  * A wallet's side of EIP-1193, outside the page as a real one is: it signs what it is given with the payer's key, on
- * the chain it was switched to. `refuse` names the methods its person says no to, `silent` those it never answers.
- * `calls` holds every request in order.
+ * the chain it was switched to. `refuse` names the methods its person says no to, `silent` those it never answers;
+ * `answers` has methods of its own that misbehave: `(params, usual) => result`. `calls` holds every request in order.
  */
-export function walletOf(world, { refuse = [], silent = [] } = {}) {
+export function walletOf(world, { refuse = [], silent = [], answers = {} } = {}) {
   const account = privateKeyToAccount(world.payer.privateKey);
   const calls = [];
   let chain = ELSEWHERE;
@@ -75,9 +75,10 @@ export function walletOf(world, { refuse = [], silent = [] } = {}) {
     calls.push({ method, params });
     if (silent.includes(method)) return new Promise(() => {});
     if (refuse.includes(method)) return { error: { code: 4001, message: "User rejected the request." } };
-    return answer(method, params).then(
+    const usual = () => answer(method, params);
+    return Promise.resolve(answers[method] ? answers[method](params, usual) : usual()).then(
       (result) => ({ result }),
-      ({ code, message }) => ({ error: { code, message } }),
+      ({ code, message, data }) => ({ error: { code, message, data } }),
     );
   };
   return { request, calls, address: account.address, asked: (method) => calls.filter((call) => call.method === method) };
@@ -94,7 +95,7 @@ function announce({ name, late }) {
   const provider = {
     async request({ method, params }) {
       const { result, error } = await globalThis.walletRequest(method, params ?? []);
-      if (error) throw Object.assign(new Error(error.message), { code: error.code });
+      if (error) throw Object.assign(new Error(error.message), { code: error.code, data: error.data });
       return result;
     },
     on: (event, listener) => listeners.push([event, listener]),

@@ -21,8 +21,20 @@ fn with(paywall: &Value) -> Value {
 }
 
 fn gate_of(config: &Value) -> Gate {
-    let own = |name: &str| if name == "PASS" { Some("a key of many letters".into()) } else { secrets(name) };
     Gate::new(Config::read(&config.to_string(), &own).unwrap()).unwrap()
+}
+
+/// Who pays in these tests.
+const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+/// The address of a node that nobody is told.
+const NODE: &str = "https://node.test/a-key-of-its-own";
+
+fn own(name: &str) -> Option<String> {
+    match name {
+        "PASS" => Some("a key of many letters".into()),
+        "NODE" => Some(NODE.into()),
+        other => secrets(other),
+    }
 }
 
 fn walled() -> Gate {
@@ -86,6 +98,10 @@ fn a_pass_opens_what_was_paid_for_until_it_ends() {
     let shown = token(&gate);
     let facts = Facts { authorization: Some(&shown), ..get("/api/paid") };
     let entry = enters(&gate, &facts, NOW).expect("it opens");
+    let doubt = entry.shown.pass.doubt();
+    assert_eq!(doubt.payer, PAYER, "whose book is asked");
+    assert!(doubt.payment.starts_with("eip155:84532:") && doubt.payment.matches(':').count() > 2, "about this payment");
+    assert_eq!(doubt.since, NOW.0);
     assert!(gate.is_pass(&shown) && gate.is_pass(&shown.replace("Bearer", "bearer")), "the origin does not see it");
     assert!(!gate.is_pass("Bearer of-the-origin") && !gate.is_pass("Basic eDp5"));
     assert_eq!(entry.refusal.status, 402, "should its book have revoked it");
@@ -128,6 +144,13 @@ fn a_pass_opens_nothing_else() {
     assert!(enters(&gate, &Facts { method: "POST", ..facts }, NOW).is_none(), "another rule, and it writes");
     assert!(enters(&gate, &Facts { path: "/api/item/1", ..facts }, NOW).is_none(), "another page");
     assert!(enters(&gate, &Facts { query: Some("page=2"), ..facts }, NOW).is_none(), "another query");
+    let mut any = with(&json!({ "pass": { "key": "secret:PASS" } }));
+    any["routes"][1]["match"] = "* /api/paid".into();
+    let any = gate_of(&any);
+    let wide = token(&any);
+    let wide = Facts { authorization: Some(&wide), ..facts };
+    assert!(enters(&any, &wide, NOW).is_some());
+    assert!(enters(&any, &Facts { method: "POST", ..wide }, NOW).is_none(), "the same rule, and it writes");
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut other = with(&json!({ "pass": { "key": "secret:PASS" } }));
         change(&mut other);
@@ -279,4 +302,103 @@ fn a_paywall_that_is_wrong_says_where() {
         assert_eq!(error.code(), Code::GateConfig);
         assert!(error.detail().contains(place), "{} for {place}", error.detail());
     }
+}
+
+/// What a wallet may be told of the test network.
+fn chain() -> Value {
+    json!({
+        "chainName": "Test <chain>",
+        "rpcUrls": ["https://node.test/public", "http://localhost:8545"],
+        "nativeCurrency": { "name": "Ether", "symbol": "ETH", "decimals": 18 },
+        "blockExplorerUrls": ["https://explorer.test"],
+    })
+}
+
+fn told(chain: &Value) -> Value {
+    let mut config = with(&json!({ "pass": { "key": "secret:PASS" } }));
+    config["networks"]["eip155:84532"]["rpc"] = json!(["secret:NODE"]);
+    config["networks"]["eip155:84532"]["chain"] = chain.clone();
+    config
+}
+
+/// The data that a page's script reads.
+fn data(page: &str) -> Value {
+    let data = page.split_once("id=\"terms\">").unwrap().1.split_once("</script>").unwrap().0;
+    serde_json::from_str(data).unwrap()
+}
+
+fn page(gate: &Gate) -> String {
+    let Step::Answer(page) = gate.admit(&Facts { page_nonce: Some("word"), ..get("/api/paid") }, NOW) else {
+        panic!("no answer")
+    };
+    page.body
+}
+
+#[test]
+fn a_wallet_is_told_what_the_owner_says_of_a_network_and_nothing_else() {
+    let bare = page(&walled());
+    assert_eq!(data(&bare)["offers"][0]["network"], Value::Null, "nothing was said");
+    let body = page(&gate_of(&told(&chain())));
+    let mut parameter = chain();
+    parameter["chainId"] = "0x14a34".into();
+    assert_eq!(data(&body)["offers"][0]["network"], parameter);
+    assert!(body.contains("Test &lt;chain&gt;</dd>"), "its owner's name for it");
+    assert!(!body.contains(NODE), "the gate's own node");
+}
+
+#[test]
+fn what_a_wallet_cannot_be_told_is_refused_without_being_shown() {
+    let long = ["https://node.test/", &"x".repeat(500)].concat();
+    let same = [NODE, "/"].concat();
+    let wrong = [
+        ("chainName", json!(" ")),
+        ("chainName", json!("x".repeat(101))),
+        ("rpcUrls", json!([])),
+        ("rpcUrls", json!(["http://canary.test"])),
+        ("rpcUrls", json!(["https://canary:word@node.test"])),
+        ("rpcUrls", json!(["https://node.test/canary x"])),
+        ("rpcUrls", json!(["secret:NODE"])),
+        ("rpcUrls", json!(["https://node.test", NODE])),
+        ("rpcUrls", json!([same])),
+        ("rpcUrls", json!(vec!["https://node.test"; 9])),
+        ("blockExplorerUrls", json!(["javascript:canary"])),
+        ("iconUrls", json!(["data:image/png;base64,canary"])),
+        ("iconUrls", json!([long])),
+        ("nativeCurrency", json!({ "name": "", "symbol": "ETH", "decimals": 18 })),
+        ("nativeCurrency", json!({ "name": "Ether", "symbol": "", "decimals": 18 })),
+        ("nativeCurrency", json!({ "name": "Ether", "symbol": "x".repeat(12), "decimals": 18 })),
+        ("nativeCurrency", json!({ "name": "Ether", "symbol": "ETH", "decimals": 37 })),
+    ];
+    for (key, value) in wrong {
+        let mut config = chain();
+        config[key] = value.clone();
+        let error = Config::read(&told(&config).to_string(), &own).expect_err(key);
+        assert_eq!(error.code(), Code::GateConfig);
+        let said = error.detail();
+        assert!(said.contains("networks.eip155:84532.chain: ") && said.contains(key), "{said} for {value}");
+        assert!(!said.contains("canary") && !said.contains("node.test"), "{said}");
+    }
+    for key in ["chainName", "rpcUrls", "nativeCurrency"] {
+        let mut config = chain();
+        config.as_object_mut().unwrap().remove(key);
+        assert_eq!(Config::read(&told(&config).to_string(), &own).expect_err(key).code(), Code::GateConfig);
+    }
+    let mut config = chain();
+    config["chainId"] = "0x1".into();
+    assert!(Config::read(&told(&config).to_string(), &own).is_err(), "the network's name says it");
+}
+
+#[test]
+fn several_offers_are_a_choice_that_has_names() {
+    let mut config = with(&json!({ "pass": { "key": "secret:PASS" } }));
+    config["networks"]["eip155:8453"] = config["networks"]["eip155:84532"].clone();
+    let body = page(&gate_of(&config));
+    assert_eq!(body.matches("<fieldset>").count(), 1);
+    assert!(body.contains("<legend><h2 id=\"costs\">It costs</h2></legend>"));
+    for at in 0..2 {
+        let radio = format!("id=\"offer{at}\" aria-labelledby=\"sum{at} place{at}\"");
+        assert!(body.contains(&radio) && body.contains(&format!("for=\"offer{at}\" id=\"sum{at}\"")), "{radio}");
+        assert!(body.contains(&format!("<dd id=\"place{at}\">")));
+    }
+    assert!(!page(&walled()).contains("<fieldset"), "one is no choice");
 }

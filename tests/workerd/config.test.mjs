@@ -52,6 +52,8 @@ async function accepted(text, what) {
   assert.ok(answers.every(({ status }) => status !== 500), `${what}: ${log}`);
 }
 
+/** What a wallet may be told of a network. */
+const told = (more) => ({ chainName: "Test", rpcUrls: ["https://node.test/public"], nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, ...more });
 const route = (more) => ({ routes: [{ match: "GET /paid", ...more }] });
 const network = (more) => ({ networks: { "eip155:84532": { ...embedded, ...more } } });
 const others = (facilitator, more) => ({ networks: { "eip155:84532": { facilitator, ...more } } });
@@ -78,6 +80,8 @@ test("what the schema takes, the gate takes", async () => {
     "patterns": { routes: [{ match: "/any/:id/*", price: "$1" }, { match: "* /x", free: true }, { match: "POST /*", price: "$2" }] },
     "no rules": { routes: [], default: "free" },
     "every field of a network": network({ payTo: OTHER, contractWallets: true, maxFeePerGas: 1, rpc: ["https://node.test/key", "http://localhost:8545", "http://127.0.0.1:1"] }),
+    "a network that wallets are told of": network({ chain: told() }),
+    "all that a wallet may be told": network({ chain: told({ rpcUrls: ["http://localhost:8545", "https://node.test"], blockExplorerUrls: ["https://explorer.test/"], iconUrls: ["https://icon.test/a.svg"] }) }),
     "others": others([{ url: "https://one.test/x/" }, { url: "http://[::1]:80", headers: { authorization: "secret:RPC_URL", plain: "x" } }]),
     "two networks": { networks: { "eip155:84532": embedded, "eip155:8453": { facilitator: [{ url: "https://one.test" }] } } },
     "a service": { origin: { service: "ORIGIN" } },
@@ -130,6 +134,13 @@ test("S-028 what the schema refuses, the gate refuses: every request gets one cl
     "embedded without a node": { ...base, ...network({ rpc: [] }) },
     "a key in the open": { ...base, ...network({ relayer: `0x${"11".repeat(32)}` }) },
     "a node over plain http": { ...base, ...network({ rpc: ["http://node.test"] }) },
+    "a node for wallets over plain http": { ...base, ...network({ chain: told({ rpcUrls: ["http://node.test"] }) }) },
+    "a secret for wallets": { ...base, ...network({ chain: told({ rpcUrls: ["secret:RPC_URL"] }) }) },
+    "no node for wallets": { ...base, ...network({ chain: told({ rpcUrls: [] }) }) },
+    "a network without a name": { ...base, ...network({ chain: told({ chainName: "" }) }) },
+    "another number for a network": { ...base, ...network({ chain: told({ chainId: "0x1" }) }) },
+    "a coin without decimals": { ...base, ...network({ chain: told({ nativeCurrency: { name: "Ether", symbol: "ETH" } }) }) },
+    "an icon that is none": { ...base, ...network({ chain: told({ iconUrls: ["data:image/png;base64,AA=="] }) }) },
     "a facilitator over plain http": { ...base, ...others([{ url: "http://one.test" }]) },
     "a facilitator with userinfo": { ...base, ...others([{ url: "https://a:b@one.test" }]) },
     "nobody": { ...base, ...others([]) },
@@ -206,6 +217,13 @@ for (const [name, changes] of Object.entries(MISTAKES)) {
     for (const change of changes) await refused({ ...base, ...change }, JSON.stringify(change));
   });
 }
+
+test("S-148 a node that is kept secret is told to no wallet, and not shown by saying so", async () => {
+  const node = "https://node.test/canary";
+  const log = await refused({ ...base, ...network({ rpc: ["secret:NODE"], chain: told({ rpcUrls: [node] }) }) }, "the gate's own node", { NODE: node });
+  assert.match(log, /networks\.eip155:84532\.chain: rpcUrls/);
+  assert.ok(!log.includes("canary"), log);
+});
 
 test("S-338 on a test network the facilitator for tests is as good as any", () =>
   accepted({ ...base, ...others([{ url: "https://x402.org/facilitator" }]) }, "a test network"));

@@ -48,7 +48,7 @@ const ask = (path, headers, init) => fetch(gate.url + path, { headers, redirect:
 const status = async (...asked) => (await ask(...asked)).status;
 const revoke = (query) => ask(`/.x402/passes?${query}`, { authorization: `Bearer ${ADMIN_TOKEN}` }, { method: "DELETE" });
 
-test("a browser is shown the page, everybody else the terms, and both have them in the header", async () => {
+test("a browser is shown the page, everybody else the terms, and both have them in the header", async (t) => {
   const page = await ask("/page", browser);
   const html = await page.text();
   assert.equal(page.status, 402);
@@ -57,6 +57,7 @@ test("a browser is shown the page, everybody else the terms, and both have them 
   const nonce = /script-src 'nonce-([\w-]{36})'/.exec(page.headers.get("content-security-policy"))[1];
   assert.equal(html.split(`nonce="${nonce}"`).length, 3, "one style and one script may run");
   assert.notEqual(/nonce="([\w-]+)"/.exec(await (await ask("/page", browser)).text())[1], nonce, "each page has its own");
+  t.diagnostic(`the page has ${Buffer.byteLength(html)} bytes`);
   assert.ok(Buffer.byteLength(html) < 60_000, `${Buffer.byteLength(html)} bytes`);
   assert.equal(/(?:src|href)="(?!data:)/.test(html), false, "it asks nobody");
   assert.deepEqual(decode(page.headers.get("payment-required")), await challenge(`${gate.url}/page`));

@@ -4,6 +4,8 @@
 //!
 //! The page holds the documents that a wallet signs, written here: its script fills in who pays, when, and a random number.
 
+mod words;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,10 +17,12 @@ use crate::error::{Code, Result};
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::scheme::exact::evm::Terms;
-use crate::server::config::{Secrets, fault, in_order};
+use crate::server::chain::Chain;
+use crate::server::config::{Config, Secrets, fault, in_order};
 use crate::server::gate::{Answer, Facts, Gate, Header};
 use crate::server::offer::{Listing, SettlePolicy};
 use crate::server::pass::{Passes, WirePasses};
+use crate::server::paywall::words::WORDS;
 use crate::types::amount::Amount;
 use crate::types::asset;
 use crate::types::json::{Message, array, object};
@@ -36,47 +40,6 @@ const LOGO_MOST: usize = 24 * 1024;
 const TEXT_MOST: usize = 2000;
 /// The accent on light and on dark ground when the configuration does not say.
 const ACCENTS: [&str; 2] = ["#0b6b4b", "#5cd3a3"];
-
-/// The page's words. `{host}` is the gate's.
-const WORDS: &[(&str, &str)] = &[
-    ("heading", "This page is paid for"),
-    ("costs", "It costs"),
-    ("network", "Network"),
-    ("payee", "Paid to"),
-    ("token", "Token"),
-    ("choose", "Pay with"),
-    (
-        "none",
-        "No wallet has announced itself in this browser. Install one, or open this page in a wallet's own browser.",
-    ),
-    ("injected", "Browser wallet"),
-    ("connect", "Asking the wallet for an account…"),
-    ("sign", "The wallet shows what it is asked to sign: an authorization for this price, and nothing else."),
-    ("paying", "Paying…"),
-    ("settling", "The payment is being settled. The same payment is asked about again; nothing is paid twice."),
-    ("paid", "Paid. Opening the page…"),
-    ("again", "Ask again with the same payment"),
-    ("save", "Save the page"),
-    ("cookies", "Paid. But this browser keeps no cookie for it, so the page cannot be opened here. It can be saved."),
-    ("over", "This was paid for before, and its time is over. Choose a wallet to pay for it again."),
-    ("free", "The page was given away and not sold, so it cannot be opened here. Nothing was charged."),
-    ("rejected", "The wallet's person said no. Nothing was signed and nothing moved."),
-    (
-        "chain",
-        "The wallet does not know the network that is paid on. Add it in the wallet, then choose the wallet again.",
-    ),
-    ("wallet", "The wallet did not do what it was asked. Nothing was sent."),
-    ("late", "The signature came too late to be used. Nothing was sent."),
-    ("refused", "The payment was refused. It was not charged."),
-    (
-        "failed",
-        "The page could not be opened. A payment that was signed is kept, and asked about again before another one is made.",
-    ),
-    ("unclear", "Nobody knows yet what became of the payment. Look in the wallet before you pay again."),
-    ("script", "Paying takes JavaScript and a wallet. Programs read the price in the PAYMENT-REQUIRED header."),
-    ("promise", "You sign for exactly this price. You are charged only if the page is delivered, and once."),
-    ("promiseBefore", "You sign for exactly this price. You are charged before the page is fetched, and once."),
-];
 
 /// How a paywall looks, and the passes it gives.
 pub struct Paywall {
@@ -214,7 +177,7 @@ impl Gate {
         answer.body = if facts.method == "HEAD" {
             String::new()
         } else {
-            paywall.page(listing, &self.url(path), &self.config().public_origin, nonce, now)?
+            paywall.page(self.config(), listing, &self.url(path), nonce, now)?
         };
         Ok(answer)
     }
@@ -226,8 +189,8 @@ impl Paywall {
         self.words.iter().find(|(own, _)| own == key).map_or(default, |(_, text)| text.as_str())
     }
 
-    fn page(&self, listing: &Listing, url: &str, origin: &str, nonce: &str, now: UnixSeconds) -> Result<String> {
-        let site = origin.split_once("://").map_or(origin, |(_, host)| host);
+    fn page(&self, of: &Config, listing: &Listing, url: &str, nonce: &str, now: UnixSeconds) -> Result<String> {
+        let site = of.public_origin.split_once("://").map_or("", |(_, host)| host);
         let heading = if listing.description.is_empty() { self.word("heading") } else { &listing.description };
         let logo = match self.logo.as_str() {
             "" => String::new(),
@@ -237,8 +200,17 @@ impl Paywall {
         let [accent, dark] = &self.accents;
         let style = fill(STYLE, &[("accent", accent), ("accent-dark", dark)]);
         let dir = if self.dir == Direction::Rtl { "rtl" } else { "ltr" };
-        let offers = listing.offers.iter().enumerate().map(|(at, offer)| self.offer(offer, at, listing.offers.len()));
+        let many = listing.offers.len() > 1;
+        let offers = listing.offers.iter().enumerate();
+        let offers = offers.map(|(at, offer)| self.offer(offer, chain(of, offer), many.then_some(at)));
         let offers = offers.collect::<Result<Vec<_>>>()?.concat();
+        // Several are a choice, which has a name for those who hear it.
+        let costs = ["<h2 id=\"costs\">", &escaped(self.word("costs")), "</h2>"].concat();
+        let offers = if many {
+            ["<fieldset><legend>", &costs, "</legend>", &offers, "</fieldset>"].concat()
+        } else {
+            ["<section aria-labelledby=\"costs\">", &costs, &offers, "</section>"].concat()
+        };
         let places = [
             ("lang", self.lang.as_str()),
             ("dir", dir),
@@ -250,17 +222,18 @@ impl Paywall {
             ("text", &text),
             ("offers", &offers),
             ("code", SCRIPT),
-            ("terms", &self.terms(listing, url, now)?),
+            ("terms", &self.terms(of, listing, url, now)?),
         ];
         let promise = if listing.settle == SettlePolicy::Before { "promiseBefore" } else { "promise" };
-        let words = ["costs", "choose", "none", "again", "script"].map(|key| (key, escaped(self.word(key))));
+        let words = ["choose", "none", "again", "script"].map(|key| (key, escaped(self.word(key))));
         let words = words.into_iter().chain([("promise", escaped(self.word(promise)))]).collect::<Vec<_>>();
         let all: Vec<_> = places.into_iter().chain(words.iter().map(|(key, text)| (*key, text.as_str()))).collect();
         Ok(fill(PAGE, &all))
     }
 
-    /// An offer for a person: in money, with the network, the token and who is paid.
-    fn offer(&self, offer: &Offer, at: usize, of: usize) -> Result<String> {
+    /// An offer for a person: in money, with the network, the token and who is paid. `at` is its number where there is a
+    /// choice, which then is called by its price and its network.
+    fn offer(&self, offer: &Offer, chain: Option<&Chain>, at: Option<usize>) -> Result<String> {
         let terms = Terms::read(&offer.terms)?;
         let known = asset::by_address(&offer.terms.network, &offer.terms.asset);
         let (sum, token) = match known {
@@ -270,40 +243,54 @@ impl Paywall {
             }
             None => ([&terms.amount.text(), " atomic units"].concat(), terms.domain.name.clone()),
         };
-        let choice = match of {
-            1 => String::new(),
-            _ => {
-                let checked = if at == 0 { " checked" } else { "" };
-                ["<input type=\"radio\" name=\"offer\" value=\"", &at.to_string(), "\"", checked, "> "].concat()
+        let sum = escaped(&sum);
+        let (sum, id) = match at.map(|at| at.to_string()) {
+            None => (["<p class=\"sum\">", &sum, "</p>"].concat(), String::new()),
+            Some(at) => {
+                let checked = if at == "0" { " checked" } else { "" };
+                let parts = [
+                    "<input type=\"radio\" name=\"offer\" value=\"",
+                    &at,
+                    "\" id=\"offer",
+                    &at,
+                    "\" aria-labelledby=\"sum",
+                    &at,
+                    " place",
+                    &at,
+                    "\"",
+                    checked,
+                    "><label class=\"sum\" for=\"offer",
+                    &at,
+                    "\" id=\"sum",
+                    &at,
+                    "\">",
+                    &sum,
+                    "</label>",
+                ];
+                (parts.concat(), [" id=\"place", &at, "\""].concat())
             }
         };
-        let tag = if of == 1 { "div" } else { "label" };
-        let row = |term: &str, class: &str, text: &str| {
-            ["<dt>", &escaped(self.word(term)), "</dt><dd", class, ">", &escaped(text), "</dd>"].concat()
+        let row = |term: &str, attributes: &str, text: &str| {
+            ["<dt>", &escaped(self.word(term)), "</dt><dd", attributes, ">", &escaped(text), "</dd>"].concat()
         };
         Ok([
-            "<",
-            tag,
-            " class=\"offer\">",
-            &choice,
-            "<span class=\"sum\">",
-            &escaped(&sum),
-            "</span><dl>",
+            "<div class=\"offer\">",
+            &sum,
+            "<dl>",
             &row("token", "", &token),
-            &row("network", "", &place_name(&offer.terms.network)),
+            &row("network", &id, &place_name(&offer.terms.network, chain)),
             &row("payee", " class=\"mono\"", &terms.pay_to.to_checksum()),
-            "</dl></",
-            tag,
-            ">",
+            "</dl></div>",
         ]
         .concat())
     }
 
-    /// What the script reads: what is signed and what is sent, for each offer, but for who pays, when, and the nonce.
-    fn terms(&self, listing: &Listing, url: &str, now: UnixSeconds) -> Result<String> {
+    /// What the script reads: what is signed and what is sent, for each offer, but for who pays, when, and the nonce; and what
+    /// a wallet may be told of a network that it does not know.
+    fn terms(&self, of: &Config, listing: &Listing, url: &str, now: UnixSeconds) -> Result<String> {
         let offers = listing.offers.iter().map(|offer| {
             let terms = Terms::read(&offer.terms)?;
-            let chain = offer.terms.network.evm_chain_id().ok_or(Code::GateInternal)?;
+            let id = offer.terms.network.evm_chain_id().ok_or(Code::GateInternal)?;
             let blank = Authorization {
                 from: Address::ZERO,
                 to: terms.pay_to,
@@ -314,13 +301,17 @@ impl Paywall {
             };
             Ok(object(|to| {
                 to.json("document", &blank.typed_data(terms.domain).write());
-                to.json("accepted", offer.verbatim.as_str()).text("chain", &format!("0x{chain:x}"));
+                to.json("accepted", offer.verbatim.as_str()).text("chain", &format!("0x{id:x}"));
                 to.number("seconds", offer.terms.max_timeout_seconds);
+                if let Some(chain) = chain(of, offer) {
+                    to.json("network", &chain.told);
+                }
             }))
         });
         let offers = offers.collect::<Result<Vec<_>>>()?;
         let terms = object(|to| {
             to.json("offers", &array(offers)).number("now", now.0);
+            to.flag("later", matches!(listing.settle, SettlePolicy::Optimistic(_)));
             to.json(
                 "resource",
                 &object(|to| {
@@ -341,8 +332,16 @@ impl Paywall {
     }
 }
 
-/// A network for a person: `Base Sepolia` where it has a name, else its identifier.
-fn place_name(network: &Network) -> String {
+/// What a wallet may be told of the network of an offer.
+fn chain<'c>(of: &'c Config, offer: &Offer) -> Option<&'c Chain> {
+    of.network(&offer.terms.network).ok()?.chain.as_ref()
+}
+
+/// A network for a person: as its owner calls it, or `Base Sepolia` where it has a name of its own, else its identifier.
+fn place_name(network: &Network, chain: Option<&Chain>) -> String {
+    if let Some(chain) = chain {
+        return chain.name.clone();
+    }
     let Some(name) = network.v1_name() else { return network.to_string() };
     let capital = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or_default();

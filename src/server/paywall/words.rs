@@ -1,0 +1,50 @@
+//! What the page says.
+
+/// The page's words, by the names under which a configuration says others.
+pub(super) const WORDS: &[(&str, &str)] = &[
+    ("heading", "This page is paid for"),
+    ("costs", "It costs"),
+    ("network", "Network"),
+    ("payee", "Paid to"),
+    ("token", "Token"),
+    ("choose", "Pay with"),
+    (
+        "none",
+        "No wallet has announced itself in this browser. Install one, or open this page in a wallet's own browser.",
+    ),
+    ("injected", "Browser wallet"),
+    ("tab", "Another tab is paying for this page. This one waits for it."),
+    ("connect", "Asking the wallet for an account…"),
+    ("adding", "The wallet does not know the network that is paid on, and is asked to add it."),
+    ("sign", "The wallet shows what it is asked to sign: an authorization for this price, and nothing else."),
+    ("paying", "Paying…"),
+    ("settling", "The payment is being settled. The same payment is asked about again; nothing is paid twice."),
+    ("lost", "No answer yet. The same payment is asked about again; nothing is paid twice."),
+    ("paid", "Paid. Opening the page…"),
+    ("again", "Ask again with the same payment"),
+    ("save", "Save the page"),
+    ("cookies", "Paid. But this browser keeps no cookie for it, so the page cannot be opened here. It can be saved."),
+    ("over", "This was paid for before, and its time is over. Choose a wallet to pay for it again."),
+    ("free", "The page was given away and not sold, so it cannot be opened here. Nothing was charged."),
+    ("rejected", "The wallet's person said no. Nothing was signed and nothing moved."),
+    (
+        "chain",
+        "The wallet does not know the network that is paid on. Add it in the wallet, then choose the wallet again.",
+    ),
+    (
+        "elsewhere",
+        "The wallet is still on another network. Change to the one that is paid on, then choose the wallet again. Nothing was signed.",
+    ),
+    ("pending", "The wallet has a question open already. Answer it there, then choose the wallet again."),
+    ("wallet", "The wallet did not do what it was asked. Nothing was sent."),
+    ("late", "The signature came too late to be used. Nothing was sent."),
+    ("refused", "The payment was refused. It was not charged."),
+    (
+        "failed",
+        "The page could not be opened. A payment that was signed is kept, and asked about again before another one is made.",
+    ),
+    ("unclear", "Nobody knows yet what became of the payment. Look in the wallet before you pay again."),
+    ("script", "Paying takes JavaScript and a wallet. Programs read the price in the PAYMENT-REQUIRED header."),
+    ("promise", "You sign for exactly this price. You are charged only if the page is delivered, and once."),
+    ("promiseBefore", "You sign for exactly this price. You are charged before the page is fetched, and once."),
+];
