@@ -10,7 +10,7 @@ import { DECIMALS } from "./world.js";
 /** Entries that are shown; older ones are counted. */
 const SHOWN = 8;
 
-const moods = { refused: "bad", failed: "bad", released: "warn", reset: "warn", settled: "good" };
+const moods = { refused: "bad", failed: "bad", contradicted: "bad", released: "warn", reset: "warn", settled: "good", confirmed: "good" };
 
 /** How an entry ended, at a glance. */
 function mood({ event, success, consistent }) {
@@ -141,7 +141,7 @@ export function offerLog(world, payer, over, again) {
     by("summary").hidden = by("summary").querySelector("td") === null;
     by("log-count").textContent = last === 0 ? "Nothing yet" : counted(last);
     by("before").textContent = older > 0 ? `and ${older} before` : "";
-    for (const id of ["verify", "tamper", "ndjson", "csv"]) by(id).setAttribute("aria-disabled", String(last === 0));
+    for (const id of ["verify", "reconcile", "tamper", "ndjson", "csv"]) by(id).setAttribute("aria-disabled", String(last === 0));
   }
 
   /** One reads at a time: what two read would be shown twice. */
@@ -156,6 +156,19 @@ export function offerLog(world, payer, over, again) {
     const count = await audit.verify();
     const sentence = `${counted(count)} hold${count === 1 ? "s" : ""} together: each is as it was written, and stands on the one before.`;
     fill(by("log-said"), h("p", {}, chip("Whole", "good"), " ", sentence));
+    say(sentence);
+  }
+
+  /** Has the package hold every receipt against the chain that was not held against it before. */
+  async function reconcile() {
+    const known = last;
+    await payer.reconcile();
+    await read();
+    const heard = await audit.entries({ from: known + 1 });
+    const count = (...events) => heard.filter(({ event }) => events.includes(event)).length;
+    const [yes, no] = [count("confirmed", "settled"), count("contradicted", "released")];
+    const sentence = yes + no === 0 ? "The chain says nothing that is not in the log." : `The chain confirms ${yes} of them and contradicts ${no}.`;
+    fill(by("log-said"), h("p", {}, sentence));
     say(sentence);
   }
 
@@ -178,6 +191,7 @@ export function offerLog(world, payer, over, again) {
 
   const button = (id, work) => by(id).addEventListener("click", () => read().then(() => (last === 0 ? say("The log is empty.") : work())).catch(failed));
   button("verify", verify);
+  button("reconcile", reconcile);
   button("tamper", tamper);
   button("ndjson", async () => save("x402-log.ndjson", "application/x-ndjson", await audit.export("ndjson")));
   button("csv", async () => save("x402-log.csv", "text/csv", await audit.export("csv")));

@@ -83,7 +83,7 @@ async function begin(world) {
     changed: limit,
     again: () => again().then(() => by("budget").focus()),
   });
-  const log = offerLog(world, await payerOf(demo, {}), (store) => payerOf(demo, {}, { store }), again);
+  const log = offerLog(world, await payerOf(demo, {}, { rpc: { [world.network]: world.rpc } }), (store) => payerOf(demo, {}, { store }), again);
   /** What the chain and the log say now. */
   const proven = () => Promise.all([prove(world, from).catch(unproven), log.read()]);
 

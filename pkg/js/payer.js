@@ -21,11 +21,11 @@ const GRACE_SECONDS = 1;
 
 const walletFailed = (detail) => problem("payer_wallet_failed", detail);
 
-/** The number by which a wallet's error says why, its own or its cause's. Nothing else of the error is looked at. */
+/** The number by which a wallet's error says why: of the error that some wallets wrap, its own, its cause's. Nothing else of it is looked at. */
 function walletRefusal(thrown) {
   let code;
   try {
-    code = thrown?.code ?? thrown?.cause?.code;
+    code = thrown?.data?.originalError?.code ?? thrown?.code ?? thrown?.cause?.code;
   } catch {
     // A getter that throws has nothing to say.
   }

@@ -54,7 +54,6 @@ impl CallCore {
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn identify(&mut self, key: Option<String>, headers: String, body: Vec<u8>) -> Option<String> {
         let flight = self.options.single_flight;
-        let key = key.filter(|key| !key.is_empty());
         self.identity = Identity::of(&self.method, &self.url, key.as_deref(), (&headers, &body), flight);
         self.identity.map(|identity| hex::encode(&identity.hash))
     }

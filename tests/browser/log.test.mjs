@@ -130,6 +130,24 @@ describe("the log", () => {
   );
 
   test(
+    "receipts are held against the chain, once, and what it says is in the log",
+    play(async (tab, page) => {
+      await pay(page);
+      await pay(page);
+      await press(tab, "Ask the chain");
+      await said(tab).getByText("The chain confirms 2 of them and contradicts 0.").waitFor();
+      const list = await shown(tab);
+      assert.deepEqual(list.slice(-2).map(([, { event }]) => event), ["confirmed", "confirmed"]);
+      assert.equal((await receiptOf(w.rpc, list.at(-1)[1].transaction)).status, "0x1");
+      assert.match(list.at(-1)[0], /confirmed.*\/quote.*0\.01 USDC/);
+      await press(tab, "Ask the chain");
+      await said(tab).getByText("The chain says nothing that is not in the log.").waitFor();
+      await press(tab, "Verify");
+      await said(tab).getByText("8 entries hold together").waitFor();
+    }),
+  );
+
+  test(
     "verified, it says how many entries hold together; a copy with another digit does not, and the log is as it was",
     play(async (tab, page) => {
       await tab.locator("#verify").press("Enter");

@@ -108,7 +108,7 @@ describe("the paywall's wallets", () => {
 
   test("whose person does not want the chain are believed", async () => {
     const wallet = walletOf(w, { refuse: [ADD], answers: { [SWITCH]: () => fails(4902) } });
-    await refused(wallet, "The wallet's person said no", "payer_wallet_rejected");
+    await refused(wallet, "You said no in the wallet", "payer_wallet_rejected");
     assert.deepEqual(wallet.asked(SIGN), []);
   });
 

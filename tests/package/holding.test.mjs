@@ -99,6 +99,8 @@ test("F-66 a store that does not ask, or keeps a refusal to itself, lets nothing
   const none = await paying({ store: silent });
   await assert.rejects(none.payer.fetch(TARGET), refusal("payer_store_failed"));
   assert.equal(none.wallet.signed.length, 0);
+  for (const ask of ["spent", "reset"]) await assert.rejects(none.payer[ask](), refusal("payer_store_failed"));
+  await assert.rejects(none.payer.audit.verify(), refusal("payer_store_failed"));
   await kept.update(() => ({ book: "broken", entries: [] }));
   const quiet = await paying({ store: swallowing });
   await assert.rejects(quiet.payer.fetch(TARGET), refusal("payer_store_broken"));

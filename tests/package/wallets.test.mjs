@@ -71,7 +71,8 @@ test("a wallet that does not know the chain is told of it, if somebody has said 
   const wallet = provider({
     eth_chainId: () => "0x1",
     wallet_switchEthereumChain: () => {
-      if (!known) throw Object.assign(new Error("Unrecognized chain ID"), { code: 4902 });
+      // As some wallets wrap it.
+      if (!known) throw Object.assign(new Error("Internal JSON-RPC error."), { code: -32603, data: { originalError: { code: 4902 } } });
       return null;
     },
     wallet_addEthereumChain: () => ((known = true), null),

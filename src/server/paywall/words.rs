@@ -26,7 +26,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("cookies", "Paid. But this browser keeps no cookie for it, so the page cannot be opened here. It can be saved."),
     ("over", "This was paid for before, and its time is over. Choose a wallet to pay for it again."),
     ("free", "The page was given away and not sold, so it cannot be opened here. Nothing was charged."),
-    ("rejected", "The wallet's person said no. Nothing was signed and nothing moved."),
+    ("rejected", "You said no in the wallet. Nothing was signed and nothing moved."),
     (
         "chain",
         "The wallet does not know the network that is paid on. Add it in the wallet, then choose the wallet again.",
