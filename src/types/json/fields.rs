@@ -38,6 +38,16 @@ impl<'a> Fields<'a> {
         Error::new(self.code, ["`", key, "`: ", what].concat())
     }
 
+    /// Of a text that is not what it is read as.
+    fn unread(&self, key: &str, error: &Error) -> Error {
+        self.wrong(key, error.code().as_str())
+    }
+
+    /// A string in an array.
+    fn item(&self, key: &str, item: &'a str) -> Result<Cow<'a, str>> {
+        Reader::new(item).string().map_err(|fault| self.wrong(key, &fault.0))
+    }
+
     fn parsed<T>(
         &self,
         key: &str,
@@ -76,7 +86,7 @@ impl<'a> Fields<'a> {
     /// The fields' code when it is missing, something else, or not read by `read`.
     pub fn text_as<T>(&self, key: &str, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
         let text = self.text(key)?;
-        read(&text).map_err(|error| self.wrong(key, error.code().as_str()))
+        read(&text).map_err(|error| self.unread(key, &error))
     }
 
     /// A whole number, if it is there.
@@ -149,8 +159,8 @@ impl<'a> Fields<'a> {
         let Some(items) = self.optional_list(key)? else { return Ok(None) };
         let mut all = Vec::new();
         for item in items {
-            let text = Reader::new(item).string().map_err(|fault| self.wrong(key, &fault.0))?;
-            all.push(read(&text).map_err(|error| self.wrong(key, error.code().as_str()))?);
+            let text = self.item(key, item)?;
+            all.push(read(&text).map_err(|error| self.unread(key, &error))?);
         }
         Ok(Some(all))
     }
