@@ -64,7 +64,8 @@ impl Amount {
         let padding = decimals.saturating_add(1).saturating_sub(digits.len());
         let mut padded: String = core::iter::repeat_n('0', padding).collect();
         padded.push_str(&digits);
-        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(decimals));
+        let point = padded.len().saturating_sub(decimals);
+        let (whole, fraction) = padded.split_at_checked(point).unwrap_or((&padded, ""));
         let fraction = fraction.trim_end_matches('0');
         let mut text = String::from(whole);
         if !fraction.is_empty() {
