@@ -80,11 +80,12 @@ impl<'a> Fields<'a> {
         self.required(key, self.optional_text(key)?)
     }
 
-    /// A string that is read further, such as an amount or an address.
+    /// A string that is read further, such as an amount or an address. A plain function reads it: this is made once for
+    /// each type and not for each reader.
     ///
     /// # Errors
     /// The fields' code when it is missing, something else, or not read by `read`.
-    pub fn text_as<T>(&self, key: &str, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    pub fn text_as<T>(&self, key: &str, read: fn(&str) -> Result<T>) -> Result<T> {
         let text = self.text(key)?;
         read(&text).map_err(|error| self.unread(key, &error))
     }
@@ -155,7 +156,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// The fields' code when it is something else, or an item is not read by `read`.
-    pub fn optional_texts<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<Vec<T>>> {
+    pub fn optional_texts<T>(&self, key: &str, read: fn(&str) -> Result<T>) -> Result<Option<Vec<T>>> {
         let Some(items) = self.optional_list(key)? else { return Ok(None) };
         let mut all = Vec::new();
         for item in items {
