@@ -1,6 +1,7 @@
 // What people type, over the wasm module: loading, the payer's class, and functions that fail with X402Error only.
 import * as core from "../wasm/x402_wasm.js";
 import { guarded, X402Error } from "./error.js";
+import { loading } from "./loading.js";
 import { Engine } from "./payer.js";
 import { parts } from "./options.js";
 import { Call, discard } from "./platform.js";
@@ -71,37 +72,7 @@ class Payer {
  */
 export function face({ now, later, file, keystore }) {
   const stores = opening(file);
-  let loaded = false;
-  let loading;
-
-  const loadNow = (module) => {
-    core.initSync({ module });
-    loaded = true;
-  };
-
-  /** Loads the module. Needed before the plain functions where it cannot be read at once: in browsers. */
-  const init = (source) => {
-    if (loaded) return Promise.resolve();
-    if (source === undefined && now) return Promise.resolve().then(() => loaded || loadNow(now()));
-    loading ??= core.default({ module_or_path: source ?? later() }).then(
-      () => {
-        loaded = true;
-      },
-      (cause) => {
-        loading = undefined; // the next call may find the network better
-        throw new X402Error("payer_not_loaded", "the payer's module could not be loaded", true, {}, cause);
-      },
-    );
-    return loading;
-  };
-
-  const plain = (name) => (...values) => {
-    if (!loaded) {
-      if (!now) throw new X402Error("payer_not_loaded", "the payer's module is not loaded yet: await init() first", true);
-      loadNow(now());
-    }
-    return guarded(() => core[name](...values));
-  };
+  const { init, plain } = loading(core, { now, later });
 
   const createPayer = async (options) => {
     await init();

@@ -5,6 +5,7 @@ use alloc::string::String;
 use js_sys::{BigInt, JSON, JsString};
 use wasm_bindgen::prelude::*;
 use x402_core::error::Code;
+#[cfg(feature = "payer")]
 use x402_core::evm::keccak::Bytes32;
 use x402_core::types::time::UnixSeconds;
 
@@ -17,6 +18,7 @@ extern "C" {
     fn date_now() -> JsValue;
 
     /// Milliseconds since the epoch, or `NaN`.
+    #[cfg(feature = "payer")]
     #[wasm_bindgen(js_namespace = Date, js_name = parse)]
     fn date_parse(text: &JsValue) -> JsValue;
 }
@@ -53,6 +55,7 @@ pub(crate) fn parsed(text: &str) -> JsValue {
 }
 
 /// 32 random bytes.
+#[cfg(feature = "payer")]
 pub(crate) fn random() -> Result<Bytes32, JsValue> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| because(Code::PayerNoRandomness, ""))?;
@@ -65,6 +68,7 @@ pub(crate) fn clock() -> UnixSeconds {
 }
 
 /// The time in a `Date` header.
+#[cfg(feature = "payer")]
 pub(crate) fn date(header: &JsValue) -> Option<UnixSeconds> {
     if header.is_string() { seconds(&date_parse(header)) } else { None }
 }

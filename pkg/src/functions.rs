@@ -106,11 +106,14 @@ pub(crate) fn typed(requirements: &JsValue, authorization: &JsValue) -> Result<T
     Ok(authorization.typed_data(terms.domain))
 }
 
-/// Who signed a digest.
-pub(crate) fn recover(digest: &Bytes32, signature: &str) -> Result<String, JsValue> {
-    let bytes = hex::decode(signature).map_err(|_| fault(Code::InvalidSignature.into()))?;
+/// Who signed 32 bytes.
+#[wasm_bindgen]
+pub fn recover(digest: &JsValue, signature: &JsValue) -> Result<String, JsValue> {
+    let text = text(signature, MAX_MESSAGE, Code::InvalidSignature)?;
+    let digest = bytes32(digest)?;
+    let bytes = hex::decode(&text).map_err(|_| fault(Code::InvalidSignature.into()))?;
     let signature = Signature::parse(&bytes).map_err(fault)?;
-    signature.recover(digest).map(|address| address.to_checksum()).map_err(fault)
+    signature.recover(&digest).map(|address| address.to_checksum()).map_err(fault)
 }
 
 /// 32 bytes of hex.

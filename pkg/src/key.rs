@@ -12,9 +12,9 @@ use x402_core::evm::keccak::Bytes32;
 use x402_core::evm::signature::SecretKey;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::boundary::{bounded, random, text};
+use crate::boundary::{bounded, random};
 use crate::fault::fault;
-use crate::functions::{self, MAX_MESSAGE};
+use crate::functions;
 
 /// Words of the stack that are overwritten behind a key: more than its arithmetic is deep.
 const DEEP: usize = 4096;
@@ -122,11 +122,4 @@ pub fn address(private_key: &JsValue) -> Result<String, JsValue> {
 #[wasm_bindgen]
 pub fn sign(private_key: &JsValue, digest: &JsValue) -> Result<String, JsValue> {
     LocalKey::new(private_key)?.sign(digest)
-}
-
-/// Who signed 32 bytes.
-#[wasm_bindgen]
-pub fn recover(digest: &JsValue, signature: &JsValue) -> Result<String, JsValue> {
-    let signature = text(signature, MAX_MESSAGE, Code::InvalidSignature)?;
-    functions::recover(&functions::bytes32(digest)?, &signature)
 }

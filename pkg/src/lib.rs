@@ -4,6 +4,8 @@
 //! worth are functions of `x402-core`. Nothing here waits either. A call is an [`exchange::Exchange`] that is asked, step
 //! by step, what comes next; fetching, wallets and time are awaited in `js/payer.js`, where a fault of this module is an
 //! error that the caller sees and not a promise that never settles.
+//!
+//! Without the feature `payer` it is the functions on messages alone, and holds no key: what checks payments pays none.
 #![no_std]
 
 extern crate alloc;
@@ -14,9 +16,15 @@ extern crate std;
 mod alone;
 
 mod boundary;
+#[cfg(feature = "payer")]
 pub mod call;
+#[cfg(feature = "payer")]
 pub mod exchange;
 pub mod fault;
 pub mod functions;
+#[cfg(feature = "payer")]
 pub mod key;
+#[cfg(feature = "payer")]
 pub mod payer;
+#[cfg(feature = "payer")]
+pub mod problem;

@@ -9,8 +9,9 @@ use crate::error::{Code, Error, Result};
 use crate::evm::hex;
 use crate::evm::keccak::keccak256;
 
-/// The 20 bytes of an account or contract.
+/// The 20 bytes of an account or contract, aligned for the same reason as an amount.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(align(4))]
 pub struct Address(pub [u8; 20]);
 
 impl Address {

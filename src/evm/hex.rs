@@ -40,7 +40,11 @@ pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N]> {
     Ok(out)
 }
 
-fn fill(digits: &str, out: &mut [u8]) -> Result<()> {
+/// Reads digits without their prefix, two for each byte of `out`.
+///
+/// # Errors
+/// `invalid_hex`, also when there are more of them or fewer.
+pub(crate) fn fill(digits: &str, out: &mut [u8]) -> Result<()> {
     let pairs = digits.as_bytes().chunks_exact(2);
     if !pairs.remainder().is_empty() || pairs.len() != out.len() {
         return Err(Code::InvalidHex.into());

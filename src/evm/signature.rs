@@ -1,6 +1,5 @@
 //! secp256k1 signatures over 32-byte digests, and the keys that make them.
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use k256::ecdsa::{RecoveryId, Signature as Ecdsa, SigningKey, VerifyingKey};
@@ -10,6 +9,12 @@ use crate::error::{Code, Error, Result};
 use crate::evm::address::Address;
 use crate::evm::hex;
 use crate::evm::keccak::{Bytes32, keccak256};
+
+/// Half the curve's order, rounded down: the highest s that is low (EIP-2).
+const HALF_ORDER: Bytes32 = [
+    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e,
+    0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+];
 
 /// A recoverable signature with a low s (EIP-2), both scalars in range.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,8 +53,8 @@ impl Signature {
             }
             _ => return Err(fault()),
         };
-        let scalars = Ecdsa::from_slice(&scalars).map_err(|_| fault())?;
-        if scalars.normalize_s() == scalars { Ok(Self { scalars, odd_y }) } else { Err(fault()) }
+        let read = Self { scalars: Ecdsa::from_slice(&scalars).map_err(|_| fault())?, odd_y };
+        if read.s() <= HALF_ORDER { Ok(read) } else { Err(fault()) }
     }
 
     /// The 65 bytes `r ‖ s ‖ v`, v 27 or 28.
@@ -119,14 +124,8 @@ impl SecretKey {
     pub fn parse(text: &str) -> Result<Self> {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         let fault = || Error::from(Code::InvalidKey);
-        if digits.len() != 64 {
-            return Err(fault());
-        }
-        let mut prefixed = Zeroizing::new(Vec::with_capacity(66));
-        prefixed.extend_from_slice(b"0x");
-        prefixed.extend_from_slice(digits.as_bytes());
-        let prefixed = core::str::from_utf8(&prefixed).map_err(|_| fault())?;
-        let bytes = Zeroizing::new(hex::decode_array::<32>(prefixed).map_err(|_| fault())?);
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::fill(digits, bytes.as_mut()).map_err(|_| fault())?;
         Self::from_bytes(&bytes)
     }
 
@@ -148,8 +147,7 @@ impl SecretKey {
     /// instead of a signature that tells about the key.
     pub fn sign(&self, digest: &Bytes32) -> Signature {
         let (scalars, id) = self.0.sign_prehash_recoverable(digest);
-        let low = scalars.normalize_s();
-        Signature { scalars: low, odd_y: id.is_y_odd() ^ (low != scalars) }
+        Signature { scalars, odd_y: id.is_y_odd() }
     }
 }
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::error::{Code, Error, Result};
 
 /// A token amount in atomic units: an integer in `0..2^256` (EIP-20's `uint256`). Kept as its ABI word, big-endian, whose
-/// order is the number's: amounts are read, compared and written, and hardly ever counted with.
+/// order is the number's: amounts are read, compared and written, and hardly ever counted with. Aligned, since an odd place
+/// in whatever holds it would be copied in a dozen pieces, again and again.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(align(8))]
 pub struct Amount([u8; 32]);
 
 /// Digits of 2^256 - 1.
@@ -62,7 +64,8 @@ impl Amount {
         let padding = decimals.saturating_add(1).saturating_sub(digits.len());
         let mut padded: String = core::iter::repeat_n('0', padding).collect();
         padded.push_str(&digits);
-        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(decimals));
+        let point = padded.len().saturating_sub(decimals);
+        let (whole, fraction) = padded.split_at_checked(point).unwrap_or((&padded, ""));
         let fraction = fraction.trim_end_matches('0');
         let mut text = String::from(whole);
         if !fraction.is_empty() {

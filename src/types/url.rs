@@ -26,23 +26,33 @@ pub fn host(url: &str) -> Result<&str> {
     let length = if starts_with(url, "https://") { 8 } else { 7 };
     let http = starts_with(url, "https://") || starts_with(url, "http://");
     let rest = url.get(length..).filter(|_| http).ok_or(Code::InvalidUrl)?;
-    let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let plain = !host.is_empty() && !host.contains('@') && host.bytes().all(|byte| byte.is_ascii_graphic());
+    let host = before(rest, |byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
     if plain { Ok(host) } else { Err(Code::InvalidUrl.into()) }
 }
 
 /// Whether nobody on the way can read or change what is sent: https, or this very machine.
 pub fn is_secure(url: &str) -> bool {
     let Ok(host) = host(url) else { return false };
-    let name = if host.starts_with('[') { host.split_inclusive(']').next() } else { host.split(':').next() };
-    let name = name.unwrap_or_default().to_ascii_lowercase();
-    let octet = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u8>().is_ok();
-    let dotted = name.split('.').count() == 4 && name.split('.').all(octet);
+    let (address, _) = host.split_once(']').unwrap_or_default();
+    let name = before(host, |byte| byte == b':').to_ascii_lowercase();
     starts_with(url, "https://")
         || name == "localhost"
         || name.ends_with(".localhost")
-        || name == "[::1]"
-        || (dotted && name.starts_with("127."))
+        || address == "[::1"
+        || name.strip_prefix("127.").is_some_and(|rest| octets(rest) == Some(3))
+}
+
+/// The part of a text before the first byte like this, or all of it.
+fn before(text: &str, end: impl FnMut(u8) -> bool) -> &str {
+    text.bytes().position(end).and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// How many numbers of one byte stand between the points of a text; nothing when something else does.
+fn octets(text: &str) -> Option<u8> {
+    let octet =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse().is_ok_and(|byte: u64| byte < 256);
+    text.split('.').try_fold(0_u8, |count, part| if octet(part) { count.checked_add(1) } else { None })
 }
 
 fn starts_with(url: &str, scheme: &str) -> bool {

@@ -214,6 +214,16 @@ fn s107_secrets_are_compared_as_a_whole() {
 /// Valid signatures whose point's x was reduced by the order: their recovery id is 2 or 3, which no v expresses (S-092).
 const RECOVERY_ONLY: &[&str] = &["k*G has a large x-coordinate"];
 
+/// The highest s that is low is half the order; the next one is high, and the same signature in another form.
+#[test]
+fn the_highest_low_s_is_taken_and_the_next_is_not() {
+    let with = |s: &str| [&bytes(&format!("0x{}", "11".repeat(32))), &bytes(s)[..], &[27]].concat();
+    let low = "0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0";
+    let high = "0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1";
+    assert!(Signature::parse(&with(low)).is_ok());
+    assert_eq!(Signature::parse(&with(high)).unwrap_err().code(), Code::InvalidSignature);
+}
+
 /// r and s of a DER signature in its one canonical form, 32 bytes each.
 fn strict_der(der: &[u8]) -> Option<Vec<u8>> {
     let signature = k256::ecdsa::DerSignature::try_from(der).ok()?;

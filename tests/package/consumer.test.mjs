@@ -30,6 +30,7 @@ const VECTOR = readFileSync(path("../vectors/eip3009.json"), "utf8");
 const USE = `
 import { createPayer, decodePayment, digest, injectedWallets, recover, sign, X402Error } from "x402-wasm";
 import { verifyPaymentContext } from "x402-wasm/origin";
+import * as verify from "x402-wasm/verify";
 const unpaid = await verifyPaymentContext(null, { issuer: "https://x.example", audience: "https://x.example/" }).catch((error) => error);
 const vector = ${VECTOR};
 const found = digest(vector.requirements, vector.authorization);
@@ -38,20 +39,24 @@ const payer = await createPayer({ wallet: { privateKey: vector.privateKey } });
 const refused = await payer.fetch("https://x.example", { headers: { "payment-signature": "x" } }).catch((error) => error);
 let code;
 try { decodePayment(""); } catch (error) { code = error instanceof X402Error && error.code; }
-export const answer = JSON.stringify([payer.address, refused.code, code, injectedWallets().length, unpaid instanceof X402Error && unpaid.code]);
+await verify.init();
+const signer = verify.recover(verify.digest(vector.requirements, vector.authorization), vector.signature);
+export const answer = JSON.stringify([payer.address, refused.code, code, injectedWallets().length, unpaid instanceof X402Error && unpaid.code, signer]);
 `;
-const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid", "invalid_payload", 0, "origin_context_missing"]);
+const WANTED = JSON.stringify([JSON.parse(VECTOR).address, "payer_already_paid", "invalid_payload", 0, "origin_context_missing", JSON.parse(VECTOR).address]);
 
 test("the tarball holds what is needed and nothing else", () => {
   const names = packed.files.map(({ path }) => path).sort();
-  const kinds = names.filter((name) => !/^(js|wasm|keystore)\//.test(name));
-  const types = ["index.d.ts", "keystore.d.ts", "origin.d.ts", "package.json", "stores.d.ts"];
+  const kinds = names.filter((name) => !/^(js|wasm|verify|keystore)\//.test(name));
+  const types = ["index.d.ts", "keystore.d.ts", "origin.d.ts", "package.json", "stores.d.ts", "verify.d.ts"];
   assert.deepEqual(kinds, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...types]);
   assert.deepEqual(names.filter((name) => name.startsWith("wasm/")), ["wasm/x402_wasm.js", "wasm/x402_wasm_bg.wasm"]);
+  assert.deepEqual(names.filter((name) => name.startsWith("verify/")), ["verify/x402_verify.js", "verify/x402_verify_bg.wasm"]);
   assert.deepEqual(names.filter((name) => name.startsWith("keystore/")), ["keystore/wasm/x402_keystore.js", "keystore/wasm/x402_keystore_bg.wasm"]);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/x402-wasm/package.json")));
   assert.equal(manifest.dependencies, undefined);
-  for (const target of Object.values(manifest.exports["."])) assert.ok(existsSync(join(app, "node_modules/x402-wasm", target)), target);
+  const targets = Object.values(manifest.exports).flatMap((target) => (typeof target === "string" ? target : Object.values(target)));
+  for (const target of targets) assert.ok(existsSync(join(app, "node_modules/x402-wasm", target)), target);
 });
 
 /** A program that npm brought for this machine, by its places on one and on the other. */
@@ -95,6 +100,10 @@ import { createPayer, decodePaymentRequired, injectedWallets, localKey, verifyPa
 import type { Payer, Quote, Receipt, Step } from "x402-wasm";
 import { verifyPaymentContext, type PaymentContext } from "x402-wasm/origin";
 import { durableObjectStore, indexedDbStore, memoryStore } from "x402-wasm/stores";
+import * as verify from "x402-wasm/verify";
+import type { Payment } from "x402-wasm/verify";
+const sent: Payment = verify.decodePayment("");
+console.log(verify.verifyPayment(sent, "{}").payer?.length, verify.decodePaymentRequired("").accepts.length, verify.init(new URL("https://x.example")));
 for (const store of [memoryStore(), indexedDbStore("x"), { file: "book" } as const]) {
   const budgets = [{ max: "$2", per: "day" as const }, { max: "1", per: 90, asset: "0x" }];
   const careful = await createPayer({ wallet: { privateKey: "0x" }, policy: { budgets, prefer: { networks: [] } }, store, owner: "o", task: "t" });
@@ -126,6 +135,7 @@ console.log(receipt?.success, paid, other, wouldPay, offers[0]?.tokens, payer.ad
     `import { createPayer } from "x402-wasm"; await createPayer({ wallet: { privateKey: "0x" }, policy: { maxPerPayment: 0.1 } });`,
     `import { createPayer } from "x402-wasm"; const { address } = await createPayer({ wallet: { privateKey: "0x" } }); address.length;`,
     `import { pay } from "x402-wasm"; pay();`,
+    `import { sign } from "x402-wasm/verify"; sign("", "");`,
   ]) {
     assert.match(compile(wrong), /error TS/, wrong);
   }
@@ -157,7 +167,7 @@ test("a Vite app bundles it, and the bundle runs in Chromium", async () => {
   write("site/use.js", USE);
   run(process.execPath, [join(modules, "vite/bin/vite.js"), "build", "site", "--outDir", "../dist", "--logLevel", "error"]);
   const assets = readdirSync(join(app, "dist/assets"));
-  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 2, "the payer's module, and the keystore's for who asks for it");
+  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 3, "the payer's module, the verifier's, and the keystore's for who asks for it");
   assert.equal(assets.some((name) => readFileSync(join(app, "dist/assets", name), "utf8").includes("node:fs")), false);
   assert.equal(await titleOf(join(app, "dist"), app), WANTED);
 });
@@ -174,7 +184,7 @@ webpack(options, (error, stats) => {
   if (error || stats.hasErrors()) { console.error(error ?? stats.toString("errors-only")); process.exitCode = 1; }
 });`);
   run(process.execPath, ["pack.mjs"]);
-  assert.equal(readdirSync(join(app, "packed/out")).filter((name) => name.endsWith(".wasm")).length, 2);
+  assert.equal(readdirSync(join(app, "packed/out")).filter((name) => name.endsWith(".wasm")).length, 3);
   assert.equal(await titleOf(join(app, "packed/out"), app), WANTED);
 });
 
@@ -182,7 +192,7 @@ test("a page without a bundler imports it by its address", async () => {
   const at = "./x402-wasm/js";
   write("plain/index.html", PAGE("main.js"));
   write("plain/main.js", MAIN.replace("x402-wasm", `${at}/index.js`));
-  write("plain/use.js", USE.replace('"x402-wasm"', `"${at}/index.js"`).replace('"x402-wasm/origin"', `"${at}/origin.js"`));
+  write("plain/use.js", USE.replace('"x402-wasm"', `"${at}/index.js"`).replace('"x402-wasm/origin"', `"${at}/origin.js"`).replace('"x402-wasm/verify"', `"${at}/verify.js"`));
   cpSync(join(app, "node_modules/x402-wasm"), join(app, "plain/x402-wasm"), { recursive: true });
   assert.equal(await titleOf(join(app, "plain"), app), WANTED);
 });

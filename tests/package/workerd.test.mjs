@@ -79,6 +79,44 @@ test("S-275, S-276 a Durable Object keeps a budget over payers and restarts", as
   }
 });
 
+const VERIFIER = `
+import * as x402 from "./js/verify-workerd.js";
+import { checkSigned } from "./lib/vectors.mjs";
+export default {
+  async fetch(request) {
+    const { vector, payment, now } = await request.json();
+    try {
+      checkSigned(x402, vector);
+      return Response.json(x402.verifyPayment(payment, vector.requirements, now));
+    } catch (error) {
+      return Response.json({ error: String(error.stack) });
+    }
+  },
+};`;
+
+test("a Worker checks payments without the payer's module", async () => {
+  const scripts = ["error.js", "loading.js", "verify-face.js", "verify-workerd.js"].map((name) => `js/${name}`);
+  const worker = await startWorkerd([{
+    name: "main",
+    modules: [
+      { name: "main.mjs", type: "esModule", text: VERIFIER },
+      ...[...scripts, "verify/x402_verify.js"].map((name) => ({ name, type: "esModule", text: read(name) })),
+      { name: "lib/vectors.mjs", type: "esModule", text: read("lib/vectors.mjs", import.meta.url) },
+      { name: "verify/x402_verify_bg.wasm", type: "wasm", path: new URL("verify/x402_verify_bg.wasm", pkg) },
+    ],
+  }]);
+  try {
+    const vector = JSON.parse(read("../vectors/eip3009.json", import.meta.url));
+    const { authorization, signature, requirements, address } = vector;
+    const payment = { x402Version: 2, payload: { authorization, signature }, accepted: requirements };
+    const now = Number(authorization.validBefore) - 60;
+    const answer = await (await fetch(worker.url, { method: "POST", body: JSON.stringify({ vector, payment, now }) })).json();
+    assert.deepEqual(answer, { isValid: true, payer: address });
+  } finally {
+    await worker.stop();
+  }
+});
+
 test("vectors and a paid fetch in workerd", async () => {
   const scripts = readdirSync(new URL("js/", pkg)).filter((name) => name.endsWith(".js")).map((name) => ({ name: `js/${name}`, type: "esModule", text: read(`js/${name}`) }));
   const worker = await startWorkerd([{

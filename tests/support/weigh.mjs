@@ -9,12 +9,12 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const common = { bundle: true, format: "esm", target: "es2022", legalComments: "none", write: false, logLevel: "error" };
 
-/** A page that uses the whole package, as a bundler serves it: what is loaded with it, and what only when it is asked for. */
-async function page() {
+/** A program, as a bundler serves it: what is loaded with it, and what only when it is asked for. */
+async function program(contents, platform = "browser") {
   const { outputFiles, metafile } = await build({
     ...common,
-    stdin: { contents: 'export * from "x402-wasm";', resolveDir: at("tests"), sourcefile: "page.js" },
-    platform: "browser",
+    stdin: { contents, resolveDir: at("tests"), sourcefile: "page.js" },
+    platform,
     minify: true,
     splitting: true,
     metafile: true,
@@ -38,11 +38,21 @@ async function gate() {
   return outputFiles[0].contents;
 }
 
-const { first, later } = await page();
+/** A program that uses the whole of an entry. */
+const entry = (name) => program(`export * from "${name}";`);
+const whole = async (made) => Buffer.concat(Object.values(await made));
+
+const { first, later } = await entry("x402-wasm");
 const parts = {
   "package wasm": readFileSync(at("pkg/wasm/x402_wasm_bg.wasm")),
   "package js": first,
   "when asked for": later,
+  "cli js": await whole(program(`import ${JSON.stringify(at("pkg/js/cli/main.js"))};`, "node")),
+  "keystore wasm": readFileSync(at("pkg/keystore/wasm/x402_keystore_bg.wasm")),
+  "keystore js": await whole(entry("x402-wasm/keystore")),
+  "verify wasm": readFileSync(at("pkg/verify/x402_verify_bg.wasm")),
+  "verify js": await whole(entry("x402-wasm/verify")),
+  "origin js": await whole(entry("x402-wasm/origin")),
   "gate wasm": readFileSync(at("worker/build/x402_gate_bg.wasm")),
   "gate js": await gate(),
 };

@@ -20,13 +20,14 @@ struct Module {
     label: &'static str,
     /// The cargo package.
     package: &'static str,
-    /// The crate's name in file names.
+    /// The crate's name in file names, and what its files are called here.
+    library: &'static str,
     stem: &'static str,
     /// Where the generated files go, from the root.
     folder: &'static str,
-    /// The cargo profile, and features beyond the default ones.
+    /// The cargo profile, and what cargo is told of features.
     profile: &'static str,
-    features: &'static str,
+    features: &'static [&'static str],
     /// What wasm-opt does: size for what is downloaded, speed for what stays on a server.
     level: &'static [&'static str],
 }
@@ -34,33 +35,47 @@ struct Module {
 const PKG: Module = Module {
     label: "the npm package",
     package: "x402-wasm",
+    library: "x402_wasm",
     stem: "x402_wasm",
     folder: "pkg/wasm",
     profile: "pkg",
-    features: "alone",
-    // Twice, since it shrinks again. The first kilobyte is the end of the stack: no address wraps around to it, so
-    // offsets may be folded.
-    level: &["-Oz", "-Oz", "--low-memory-unused", "--strip-target-features", names::PASS],
+    features: &["--features", "alone"],
+    level: SMALL,
 };
+
+/// The same crate without what pays, for those who check payments.
+const VERIFY: Module = Module {
+    label: "the package's verifier",
+    stem: "x402_verify",
+    folder: "pkg/verify",
+    features: &["--no-default-features", "--features", "alone"],
+    ..PKG
+};
+
+/// Twice, since it shrinks again. The first kilobyte is the end of the stack: no address wraps around to it, so offsets
+/// may be folded.
+const SMALL: &[&str] = &["-Oz", "-Oz", "--low-memory-unused", "--strip-target-features", names::PASS];
 
 /// Kept apart from the payer's module: few need it, and it takes the memory that its files ask for.
 const KEYSTORE: Module = Module {
     label: "the keystore",
     package: "x402-keystore",
+    library: "x402_keystore",
     stem: "x402_keystore",
     folder: "pkg/keystore/wasm",
     profile: "pkg",
-    features: "",
+    features: &[],
     level: &["-Oz", "--strip-target-features"],
 };
 
 const GATE: Module = Module {
     label: "the gate",
     package: "x402-gate",
+    library: "x402_gate",
     stem: "x402_gate",
     folder: "worker/build",
     profile: "gate",
-    features: "",
+    features: &[],
     level: &["-O3"],
 };
 
@@ -98,9 +113,10 @@ pub fn all() -> Result<()> {
     gate()
 }
 
-/// `pkg/wasm/` and `pkg/keystore/wasm/`: the modules behind the npm package.
+/// `pkg/wasm/`, `pkg/verify/` and `pkg/keystore/wasm/`: the modules behind the npm package.
 pub fn pkg() -> Result<()> {
     module(&PKG)?;
+    module(&VERIFY)?;
     module(&KEYSTORE)
 }
 
@@ -127,13 +143,14 @@ fn compile(module: &Module) -> Result<PathBuf> {
     let mut command = cargo();
     command
         .args(["build", "--quiet", "--locked", "--target", tools::WASM])
-        .args(["--package", module.package, "--profile", module.profile, "--features", module.features])
+        .args(["--package", module.package, "--profile", module.profile])
+        .args(module.features)
         .args(["--config", &remapped_paths()?]);
     let (text, fine) = collect(&mut command, false)?;
     if !fine {
         bail!("the crate {} does not compile\n{text}", module.package);
     }
-    let wasm = target_dir()?.join(tools::WASM).join(module.profile).join(format!("{}.wasm", module.stem));
+    let wasm = target_dir()?.join(tools::WASM).join(module.profile).join(format!("{}.wasm", module.library));
     if !wasm.exists() {
         bail!("cargo built {} but left no {}", module.package, wasm.display());
     }

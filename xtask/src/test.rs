@@ -167,7 +167,12 @@ fn clippy(run: &Run) -> Result<()> {
     let mut wasm = cargo();
     wasm.args(["clippy", "--quiet", "--locked", "--target", tools::WASM]);
     wasm.args(["--package", "x402-wasm", "--package", "x402-gate", "--", "--deny", "warnings"]);
-    succeed(run, &mut wasm)
+    succeed(run, &mut wasm)?;
+    // The same crate as its verifier is made of it.
+    let mut verify = cargo();
+    verify.args(["clippy", "--quiet", "--locked", "--target", tools::WASM]);
+    verify.args(["--package", "x402-wasm", "--no-default-features", "--", "--deny", "warnings"]);
+    succeed(run, &mut verify)
 }
 
 fn no_std(run: &Run) -> Result<()> {

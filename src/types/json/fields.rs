@@ -38,6 +38,16 @@ impl<'a> Fields<'a> {
         Error::new(self.code, ["`", key, "`: ", what].concat())
     }
 
+    /// Of a text that is not what it is read as.
+    fn unread(&self, key: &str, error: &Error) -> Error {
+        self.wrong(key, error.code().as_str())
+    }
+
+    /// A string in an array.
+    fn item(&self, key: &str, item: &'a str) -> Result<Cow<'a, str>> {
+        Reader::new(item).string().map_err(|fault| self.wrong(key, &fault.0))
+    }
+
     fn parsed<T>(
         &self,
         key: &str,
@@ -70,13 +80,14 @@ impl<'a> Fields<'a> {
         self.required(key, self.optional_text(key)?)
     }
 
-    /// A string that is read further, such as an amount or an address.
+    /// A string that is read further, such as an amount or an address. A plain function reads it: this is made once for
+    /// each type and not for each reader.
     ///
     /// # Errors
     /// The fields' code when it is missing, something else, or not read by `read`.
-    pub fn text_as<T>(&self, key: &str, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    pub fn text_as<T>(&self, key: &str, read: fn(&str) -> Result<T>) -> Result<T> {
         let text = self.text(key)?;
-        read(&text).map_err(|error| self.wrong(key, error.code().as_str()))
+        read(&text).map_err(|error| self.unread(key, &error))
     }
 
     /// A whole number, if it is there.
@@ -145,12 +156,12 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// The fields' code when it is something else, or an item is not read by `read`.
-    pub fn optional_texts<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<Vec<T>>> {
+    pub fn optional_texts<T>(&self, key: &str, read: fn(&str) -> Result<T>) -> Result<Option<Vec<T>>> {
         let Some(items) = self.optional_list(key)? else { return Ok(None) };
         let mut all = Vec::new();
         for item in items {
-            let text = Reader::new(item).string().map_err(|fault| self.wrong(key, &fault.0))?;
-            all.push(read(&text).map_err(|error| self.wrong(key, error.code().as_str()))?);
+            let text = self.item(key, item)?;
+            all.push(read(&text).map_err(|error| self.unread(key, &error))?);
         }
         Ok(Some(all))
     }

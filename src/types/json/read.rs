@@ -48,13 +48,6 @@ pub(super) struct Reader<'de> {
     depth: u8,
 }
 
-/// A number, as far as it is counted with.
-pub(super) enum Number {
-    Positive(u64),
-    Negative(i64),
-    Other,
-}
-
 impl<'de> Reader<'de> {
     pub(super) const fn new(text: &'de str) -> Self {
         Self { text, at: 0, depth: MAX_DEPTH }
@@ -113,11 +106,11 @@ impl<'de> Reader<'de> {
         self.at.saturating_sub(start)
     }
 
-    pub(super) fn number(&mut self) -> Read<Number> {
+    /// The text of a number; nothing of one that is no integer.
+    pub(super) fn number(&mut self) -> Read<&'de str> {
         self.peek();
         let start = self.at;
-        let negative = self.here() == Some(b'-');
-        if negative {
+        if self.here() == Some(b'-') {
             self.step();
         }
         let leading_zero = self.here() == Some(b'0');
@@ -142,11 +135,7 @@ impl<'de> Reader<'de> {
         if !fine || self.at.saturating_sub(start) > MAX_NUMBER {
             return fault("expected a value, and numbers of a common size");
         }
-        let text = self.text.get(start..self.at).filter(|_| whole).unwrap_or_default();
-        Ok(match negative {
-            false => text.parse().map_or(Number::Other, Number::Positive),
-            true => text.parse().map_or(Number::Other, Number::Negative),
-        })
+        Ok(self.text.get(start..self.at).filter(|_| whole).unwrap_or_default())
     }
 
     pub(super) fn string(&mut self) -> Read<Cow<'de, str>> {
@@ -199,26 +188,26 @@ impl<'de> Reader<'de> {
     }
 
     fn unicode(&mut self) -> Read<char> {
-        let first = self.unit()?;
-        let mut units = Vec::from([first]);
-        if (0xd800..0xdc00).contains(&first) && self.word("\\u").is_ok() {
-            units.push(self.unit()?);
+        let mut point = self.unit()?;
+        if (0xd800..0xdc00).contains(&point) && self.word("\\u").is_ok() {
+            let second = self.unit()?;
+            // Both halves carry ten bits of what lies beyond 16; with another second there is no such character.
+            let pair = (point & 0x3ff) << 10 | second & 0x3ff;
+            point = if (0xdc00..0xe000).contains(&second) { pair.saturating_add(0x1_0000) } else { u32::MAX };
         }
-        let mut decoded = char::decode_utf16(units);
-        match (decoded.next(), decoded.next()) {
-            (Some(Ok(character)), None) => Ok(character),
-            _ => fault("a lone surrogate"),
-        }
+        // A surrogate that is alone is no character either.
+        char::from_u32(point).map_or_else(|| fault("a lone surrogate"), Ok)
     }
 
-    fn unit(&mut self) -> Read<u16> {
-        let end = self.at.saturating_add(4);
-        let hex = self.text.get(self.at..end).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        self.at = end;
-        match hex.map(|hex| u16::from_str_radix(hex, 16)) {
-            Some(Ok(unit)) => Ok(unit),
-            _ => fault("an escape that is none"),
+    fn unit(&mut self) -> Read<u32> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = self.here().and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else { return fault("an escape that is none") };
+            unit = unit << 4 | digit;
+            self.step();
         }
+        Ok(unit)
     }
 
     fn deeper(&mut self) -> Read<()> {
@@ -237,18 +226,9 @@ impl<'de> Reader<'de> {
             Some(b'"') => self.string().map(drop),
             Some(b't' | b'f') => self.boolean().map(drop),
             Some(b'n') => self.word("null"),
-            Some(b'{') => self.object(|entries| {
-                while entries.key()?.is_some() {
-                    entries.reader.skip()?;
-                }
-                Ok(())
-            }),
-            Some(b'[') => self.array(|items| {
-                while items.another()? {
-                    items.reader.skip()?;
-                }
-                Ok(())
-            }),
+            // What is skipped is read by the code of what is kept.
+            Some(b'{') => self.fields().map(drop),
+            Some(b'[') => self.items().map(drop),
             _ => self.number().map(drop),
         }
     }
@@ -285,10 +265,8 @@ impl<'de> Reader<'de> {
 
     /// An integer that is not negative.
     pub(super) fn whole_number(&mut self) -> Read<u64> {
-        match self.number()? {
-            Number::Positive(value) => Ok(value),
-            Number::Negative(_) | Number::Other => fault("expected a whole number"),
-        }
+        let number = self.number()?;
+        number.parse().map_or_else(|_| fault("expected a whole number"), Ok)
     }
 
     pub(super) fn object<T>(&mut self, read: impl FnOnce(&mut Entries<'_, 'de>) -> Read<T>) -> Read<T> {

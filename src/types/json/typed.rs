@@ -11,7 +11,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::read::{Entries, Fault, Items, Number, Read, Reader, fault};
+use super::read::{Entries, Fault, Items, Read, Reader, fault};
 
 /// The name under which [`super::Verbatim`] asks for a value's own text.
 pub(super) const VERBATIM: &str = "x402::Verbatim";
@@ -65,11 +65,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        match self.number()? {
-            Number::Positive(value) => visitor.visit_u64(value),
-            Number::Negative(value) => visitor.visit_i64(value),
-            Number::Other => fault("expected a whole number"),
+        let number = self.number()?;
+        if let Ok(positive) = number.parse() {
+            return visitor.visit_u64(positive);
         }
+        number.parse().map_or_else(|_| fault("expected a whole number"), |negative| visitor.visit_i64(negative))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
