@@ -71,7 +71,11 @@ export class Engine {
     const { policy, who, secret, address } = own;
     this.#payer = guarded(() => new core.PayerCore(policy, who, secret, address));
     this.#own.secret = undefined; // the module holds it now
-    this.desk = new Desk(this.#payer, this.#own, stores, (...request) => this.send(...request));
+    const send = (...request) => {
+      const fetch = this.send; // a browser's `fetch` wants to be nobody's method
+      return fetch(...request);
+    };
+    this.desk = new Desk(this.#payer, this.#own, stores, send);
   }
 
   get address() {
