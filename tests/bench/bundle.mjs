@@ -1,5 +1,6 @@
 // The peers' packages as their users ship them: esbuild, minified, compressed as a network would.
 import { build } from "esbuild";
+import { relative } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { pathOf } from "../interop/lib/process.mjs";
 
@@ -15,14 +16,24 @@ export const brotli = (bytes) =>
 /** Gzip at its best level: what an upload is counted in. */
 export const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
-/** A browser bundle of some module text, resolved from the tests' packages. */
-export async function browserBundle(source) {
-  const { outputFiles } = await build({
+/**
+ * What a browser loads at once of some module text, resolved from the tests' packages. What is imported later stays out; where
+ * nothing is, `splitting` would only cost.
+ */
+export async function browserBundle(source, splitting) {
+  const { outputFiles, metafile } = await build({
     ...common,
-    stdin: { contents: source, resolveDir: dir, loader: "js" },
+    stdin: { contents: source, resolveDir: dir, loader: "js", sourcefile: "page.js" },
     platform: "browser",
+    splitting,
+    metafile: true,
+    outdir: pathOf("../../target/bundled", import.meta.url),
+    absWorkingDir: dir,
   });
-  return outputFiles[0].contents;
+  const { outputs } = metafile;
+  const first = new Set(Object.keys(outputs).filter((path) => outputs[path].entryPoint?.endsWith("page.js")));
+  for (const path of first) for (const { kind, path: next } of outputs[path].imports) if (kind === "import-statement") first.add(next);
+  return Buffer.concat(outputFiles.filter(({ path }) => first.has(relative(dir, path))).map(({ contents }) => contents));
 }
 
 /** A Worker bundle of a file, with the conditions Cloudflare's own bundler uses; Node's modules stay imports. */

@@ -22,11 +22,11 @@ const peerPayer = (schemes) => browserBundle([
   'export { wrapFetchWithPayment, x402Client } from "@x402/fetch";',
   'export { privateKeyToAccount } from "viem/accounts";',
   ...schemes.map((scheme) => PEER_EXPORTS[scheme]),
-].join("\n"));
+].join("\n"), false);
 
 const payer = {
   peer: async () => brotli(await peerPayer(SCHEMES)),
-  ours: async () => brotli(await browserBundle('export * from "x402-wasm";')) + brotli(await file("pkg/wasm/x402_wasm_bg.wasm")),
+  ours: async () => brotli(await browserBundle('export * from "x402-wasm";', true)) + brotli(await file("pkg/wasm/x402_wasm_bg.wasm")),
 };
 
 const upload = {
