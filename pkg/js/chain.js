@@ -1,6 +1,7 @@
 // The chain's part, loaded where nodes are named (`rpc`): what the payer has, what became of payments. What is asked and what
 // an answer says is the core's.
 import * as core from "../wasm/x402_wasm.js";
+import { read } from "./desk.js";
 import { guarded } from "./error.js";
 import { discard, text, within } from "./platform.js";
 import { problem } from "./problem.js";
@@ -80,7 +81,7 @@ export class Chain {
   async #claims() {
     const [quotes, claims] = [new Map(), new Map()];
     for await (const lines of this.#desk.pieces()) {
-      for (const entry of lines.map((line) => JSON.parse(line))) {
+      for (const entry of read(lines)) {
         const { id, event, success, consistent, transaction } = entry;
         if (event === "reserved" || event === "approved") quotes.set(id, entry);
         const quote = quotes.get(id);

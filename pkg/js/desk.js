@@ -16,6 +16,15 @@ function shares() {
   }
 }
 
+/** Lines of the log, read. */
+export function read(lines) {
+  try {
+    return lines.map((line) => JSON.parse(line));
+  } catch {
+    throw problem("payer_store_broken", "an entry of the log cannot be read");
+  }
+}
+
 /** One payer's store. */
 export class Desk {
   #payer;
@@ -98,23 +107,13 @@ export class Desk {
     }
   }
 
-  /** Entries of the log, read. */
-  async read(range) {
-    const lines = await this.entries(range);
-    try {
-      return lines.map((line) => JSON.parse(line));
-    } catch {
-      throw problem("payer_store_broken", "an entry of the log cannot be read");
-    }
-  }
-
   /** The log's lines, a piece at a time. */
   async *pieces(from = 1) {
     for (;;) {
       const lines = await this.entries({ from, limit: PIECE });
       if (lines.length === 0) return;
       yield lines;
-      from = JSON.parse(lines.at(-1)).seq + 1;
+      from = read(lines.slice(-1))[0].seq + 1;
     }
   }
 

@@ -1,5 +1,6 @@
 // What people type, over the wasm module: loading, the payer's class, and functions that fail with X402Error only.
 import * as core from "../wasm/x402_wasm.js";
+import { read } from "./desk.js";
 import { guarded, X402Error } from "./error.js";
 import { loading } from "./loading.js";
 import { Engine } from "./payer.js";
@@ -11,7 +12,7 @@ const ENGINE = Symbol("engine");
 
 /** The log of a payer. What makes tables of it is loaded when it is asked for. */
 function log(desk) {
-  const entries = (range) => desk.read(range);
+  const entries = async (range) => read(await desk.entries(range));
   return {
     entries,
     verify: () => desk.verify(),

@@ -83,10 +83,10 @@ impl PayerCore {
         Ok(required.map(|required| Exchange::new(required, call.clone(), &self.who)))
     }
 
-    /// Whether there are budgets to keep.
+    /// Whether the policy holds payments against those before them.
     #[wasm_bindgen(getter)]
     pub fn budgeted(&self) -> bool {
-        !self.policy.budgets.is_empty()
+        !self.policy.budgets.is_empty() || self.policy.pin_recipients
     }
 
     /// Every budget with what is spent of it and left, as JSON.
