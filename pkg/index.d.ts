@@ -163,7 +163,8 @@ export interface Audit {
   entries(range?: { from?: number; limit?: number }): Promise<LogEntry[]>;
   /**
    * Holds every entry against its hash, its number and the one before, the first against where the store begins, and the last
-   * against the book. Answers the last one's number; rejects with the number of the first that is not as it was written.
+   * against the book. Answers the last one's number; rejects with `payer_log_broken` and the number of the first that is not as it
+   * was written.
    */
   verify(): Promise<number>;
   export(format?: "ndjson" | "csv"): Promise<string>;
@@ -203,7 +204,7 @@ export interface PayerOptions {
   task?: string;
   /**
    * JSON-RPC nodes by network. They are asked before a payment whether the account has enough of each token that may be paid in
-   * (what a node does not tell within five seconds may be enough), and by `confirm` and `reconcile` what became of payments.
+   * (what no node tells within five seconds may be enough, and what was paid for already is not asked about), and by `confirm` and `reconcile` what became of payments.
    */
   rpc?: Readonly<Record<string, string>>;
   /** What an injected wallet is told of a network that it does not know (EIP-3085), by CAIP-2 name. Without it such a wallet is an error. */

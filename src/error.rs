@@ -147,6 +147,7 @@ codes! {
     PayerReservationLost "payer_reservation_lost" "the reservation ended before the payment was sent; nothing was sent"
     PayerStoreFailed "payer_store_failed" "the payer's book could not be read or written"
     PayerStoreBroken "payer_store_broken" "the payer's book is not as it was written; nothing is signed until its owner resets it"
+    PayerLogBroken "payer_log_broken" "the payer's log is not as it was written; the budgets are kept in the book and hold"
     PayerChainFault "payer_chain_fault" "the chain could not be asked"
     PayerAssetNotAllowed "payer_asset_not_allowed" "the asset is not one the payer knows"
     PayerDomainMismatch "payer_asset_domain_mismatch" "the offer names another EIP-712 domain than the asset has"

@@ -14,6 +14,7 @@ const next = {
   payer_redirected: "Fetch the address that the answer came from, if you trust it.",
   payer_network_fault: "See whether the local world still runs, then try again.",
   payer_store_failed: "Allow this page to keep data in your browser, then try again.",
+  payer_log_broken: "What was changed stays to be seen. Where payments are refused for it, begin a new book.",
   payer_store_broken: "Verify the log below, and begin a new book if you are its owner.",
   payer_body_not_replayable: "Send the body as text or bytes.",
 };

@@ -123,7 +123,7 @@ export function offerLog(world, payer, over, again) {
   const failed = (error) => {
     const { code, sentence, next } = told(error);
     const anew = h("button", { type: "button", onclick: () => again().then(begun, failed) }, "Begin a new book");
-    fill(by("log-said"), h("p", { class: "hint bad" }, sentence, ". ", next), h("p", {}, chip(code, "bad code")), code === "payer_store_broken" && anew);
+    fill(by("log-said"), h("p", { class: "hint bad" }, sentence, ". ", next), h("p", {}, chip(code, "bad code")), ["payer_store_broken", "payer_log_broken"].includes(code) && anew);
     say(`${sentence}. Code ${code}.`);
   };
 

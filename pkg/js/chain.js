@@ -3,11 +3,11 @@
 import * as core from "../wasm/x402_wasm.js";
 import { read } from "./desk.js";
 import { guarded } from "./error.js";
-import { discard, text, within } from "./platform.js";
+import { quietly, text, within } from "./platform.js";
 import { problem } from "./problem.js";
 
 /** Bytes of a node's answer: a transaction may have many events. */
-const MAX_NODE = 256 * 1024;
+const MAX_NODE = 1024 * 1024;
 /** Seconds that a node may take, and where a call waits for it and can do without. */
 const NODE_SECONDS = 20;
 const HURRY_SECONDS = 5;
@@ -30,13 +30,16 @@ export class Chain {
     this.#send = send;
   }
 
-  /** Lets an exchange know what the account has. What no node tells may be enough. */
+  /** Lets an exchange know what the account has. What no node tells in time may be enough. */
   async funds(exchange, account, signal) {
     const questions = JSON.parse(guarded(() => exchange.funds(this.#payer, account)));
-    await Promise.all(questions.map(async ({ network, asset, question }) => {
-      const answer = await this.#node(network, question, HURRY_SECONDS, signal).catch(() => undefined);
-      if (answer !== undefined) guarded(() => exchange.fund(network, asset, answer));
-    }));
+    let open = true;
+    const ask = async ({ network, asset, question }) => {
+      const answer = await this.#node(network, question, HURRY_SECONDS, signal);
+      if (open) guarded(() => exchange.fund(network, asset, answer));
+    };
+    await within(Promise.all(questions.map((one) => quietly(() => ask(one)))), signal, HURRY_SECONDS);
+    open = false;
     signal?.throwIfAborted();
     return questions.length > 0;
   }
@@ -51,30 +54,43 @@ export class Chain {
     }
   }
 
-  /** Asks the chains about everything that they were not asked about. Answers with how many payments they told of. */
+  /**
+   * Asks the chains about everything that they were not asked about. Answers with how many payments they told of. What one node
+   * cannot tell keeps no other from telling; it is the error in the end.
+   */
   async reconcile() {
     let told = 0;
-    for (const network of Object.keys(this.#rpc)) told += await this.#ended(network);
+    let fault;
+    const each = async (ask) => {
+      try {
+        if (await ask()) told += 1;
+      } catch (error) {
+        fault ??= error;
+      }
+    };
+    for (const network of Object.keys(this.#rpc)) await each(() => this.#ended(network, each));
     for (const { paid, network } of await this.#claims()) {
-      if (network in this.#rpc && (await this.#told(paid, network)) !== "unseen") told += 1;
+      if (network in this.#rpc) await each(async () => (await this.#told(paid, network)) !== "unseen");
     }
+    if (fault) throw fault;
     return told;
   }
 
-  /** Payments of a network that ended unconfirmed. */
-  async #ended(network) {
+  /** Asks about each payment of a network that ended unconfirmed. */
+  async #ended(network, each) {
     const questions = async (block) => {
       let asked;
       await this.#desk.update((book, last) => void (asked = guarded(() => this.#payer.questions(book, last, network, block))));
       return asked;
     };
     const block = await this.#node(network, await questions(), NODE_SECONDS);
-    const open = Object.entries(JSON.parse(await questions(block)));
-    for (const [id, question] of open) {
-      const answer = await this.#node(network, question, NODE_SECONDS);
-      await this.#desk.update((book, last) => JSON.parse(guarded(() => this.#payer.proved(book, last, id, block, answer))));
+    for (const [id, question] of Object.entries(JSON.parse(await questions(block)))) {
+      await each(async () => {
+        const answer = await this.#node(network, question, NODE_SECONDS);
+        await this.#desk.update((book, last) => JSON.parse(guarded(() => this.#payer.proved(book, last, id, block, answer))));
+        return true;
+      });
     }
-    return open.length;
   }
 
   /** Payments that servers say they have settled, and of which the log does not say what the chain said. */
@@ -120,11 +136,11 @@ export class Chain {
 
   async #asked(network, body, seconds, signal) {
     const headers = { "content-type": "application/json" };
-    const asked = (async () => this.#send(this.#rpc[network], { method: "POST", headers, body }))();
-    const { end, value } = await within(asked, signal, seconds);
-    const answer = end === "value" ? await text(value, MAX_NODE, seconds, signal) : undefined;
-    if (end === "value") discard(value);
-    if (answer === undefined) throw problem("payer_chain_fault", "the node did not answer");
-    return answer;
+    const given = new AbortController(); // whoever is not waited for any more holds no connection
+    const ask = async () => text(await this.#send(this.#rpc[network], { method: "POST", headers, body, signal: given.signal }), MAX_NODE, seconds);
+    const { end, value } = await within(ask(), signal, seconds);
+    given.abort();
+    if (end !== "value" || value === undefined) throw problem("payer_chain_fault", "the node did not answer");
+    return value;
   }
 }

@@ -21,7 +21,7 @@ export function read(lines) {
   try {
     return lines.map((line) => JSON.parse(line));
   } catch {
-    throw problem("payer_store_broken", "an entry of the log cannot be read");
+    throw problem("payer_log_broken", "an entry cannot be read");
   }
 }
 
@@ -113,12 +113,15 @@ export class Desk {
       const lines = await this.entries({ from, limit: PIECE });
       if (lines.length === 0) return;
       yield lines;
-      from = read(lines.slice(-1))[0].seq + 1;
+      const next = read(lines.slice(-1))[0].seq + 1;
+      if (!(next > from)) throw problem("payer_log_broken", "it goes back to an earlier entry");
+      from = next;
     }
   }
 
   /** Holds the whole log together, from its first entry to the one that the book knows as the last. */
   async verify() {
+    await this.entries({ limit: 1 }); // a store that cannot be opened says so by its own name
     const { begins = 1 } = await this.#store();
     let last = begins - 1;
     let before = [];
@@ -132,7 +135,7 @@ export class Desk {
       await this.update((book, end) => void (logged = Number(guarded(() => this.#payer.logged(book, end)))));
       if (logged <= last) return last;
       // Somebody may have written meanwhile; what is not there the next time was cut off.
-      if (seen === last) throw problem("payer_store_broken", "the log ends before its book does");
+      if (seen === last) throw problem("payer_log_broken", "it ends before its book does");
     }
   }
 

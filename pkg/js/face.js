@@ -48,8 +48,9 @@ class Payer {
     this.explain = async (target, init, wishes) => {
       if (typeof target?.status === "number") return engine.explain(target, { url: String(target.url ?? "") }, wishes);
       const call = new Call(target, init);
-      const response = await call.send(engine.send);
+      let response;
       try {
+        response = await call.send(engine.send);
         return await engine.explain(response, call, wishes);
       } finally {
         discard(response);

@@ -2,9 +2,10 @@
 // renamed over the old one, so that a crash leaves one or the other, whole. The log is a file of lines next to it; the last
 // lines are in the book's file too until the next update, which adds them where a crash has kept them away.
 import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { link, mkdir, open, readFile, readlink, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Milliseconds between two looks at a lock, and after which one whose owner cannot be asked is given up. */
@@ -24,6 +25,20 @@ async function write(path, text, flags) {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** The whole lines of a file from a place on, each with the place where it ends. */
+async function* linesFrom(path, start) {
+  let rest = "";
+  let end = start;
+  for await (const piece of createReadStream(path, { start, encoding: "utf8" })) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      end += Buffer.byteLength(line) + 1;
+      if (line) yield { line, end };
+    }
   }
 }
 
@@ -74,7 +89,11 @@ async function old(path) {
 /** The one name of a file, whichever links lead to it: two names would be two locks. */
 async function real(path) {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  return (await realpath(path).catch(missing)) ?? join(await realpath(dirname(path)), basename(path));
+  const there = await realpath(path).catch(missing);
+  if (there !== undefined) return there;
+  // A link to what is not there yet names it all the same.
+  const target = await readlink(path).catch(() => undefined);
+  return target === undefined ? join(await realpath(dirname(path)), basename(path)) : real(resolve(dirname(path), target));
 }
 
 /** @param {string} named the book's file; the log is beside it, with `.ndjson` behind its name, and the lock with `.lock` */
@@ -95,6 +114,8 @@ function storeAt(path) {
   const [log, lock] = [`${path}.ndjson`, `${path}.lock`];
   const fresh = (name) => `${path}.${name.split(" ").at(-1)}.new`;
   let turn = Promise.resolve();
+  /** The number of the entry behind those that were read last, and its place. */
+  let reached = { at: 0 };
 
   const owner = async () => readFile(lock, "utf8").catch(missing);
 
@@ -183,6 +204,27 @@ function storeAt(path) {
     return tail.at(-1);
   }
 
+  /** The entries from a number on; undefined when another one than this place's begins there. */
+  async function some(from, limit, { seq: wanted, at }) {
+    const found = [];
+    let seq = wanted;
+    let first = true;
+    try {
+      for await (const { line, end } of linesFrom(log, at)) {
+        if (first && wanted !== undefined && !line.startsWith(`{"seq":${wanted},`)) return undefined;
+        first = false;
+        seq ??= JSON.parse(line).seq;
+        if (seq >= from) found.push(line);
+        [seq, at] = [seq + 1, end];
+        if (found.length >= limit) break;
+      }
+    } catch (error) {
+      missing(error);
+    }
+    reached = { seq, at };
+    return found;
+  }
+
   async function once(decide) {
     const name = await take();
     try {
@@ -210,10 +252,9 @@ function storeAt(path) {
       return mine;
     },
     async entries({ from = 1, limit = Infinity } = {}) {
-      const { all } = await lines();
-      const first = all.length > 0 ? JSON.parse(all[0]).seq : 1;
-      const start = Math.max(0, from - first);
-      return all.slice(start, start + limit);
+      // Whoever reads piece by piece goes on where the last one ended, if that is still there.
+      const found = from === reached.seq ? await some(from, limit, reached) : undefined;
+      return found ?? some(from, limit, { at: 0 });
     },
   };
 }

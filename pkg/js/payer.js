@@ -16,8 +16,9 @@ const UNKNOWN_CHAIN = 4902;
 const ACCOUNT_SECONDS = 600;
 /** Seconds between two looks at a payment that another call or tab is making for the same request. */
 const TURN_SECONDS = 0.5;
-/** Seconds that a call which was given up waits for its store to take that down. */
+/** Seconds that a call which was given up waits for its store to take that down, and that an answer waits for it. */
 const GRACE_SECONDS = 1;
+const ANSWER_SECONDS = 10;
 
 const walletFailed = (detail) => problem("payer_wallet_failed", detail);
 
@@ -246,7 +247,8 @@ export class Engine {
       tell("refused", { code: ours ? error.code : "" });
       // Whatever the store says now, this is what the caller has to hear; and who has given up does not wait for it.
       ending = quietly(() => this.#ended(exchange, known, ours ? error.code : "aborted"));
-      await within(ending, undefined, call.signal?.aborted ? GRACE_SECONDS : Infinity);
+      if (!call.signal?.aborted) await within(ending, call.signal, Infinity);
+      if (call.signal?.aborted) await within(ending, undefined, GRACE_SECONDS);
       throw error;
     } finally {
       quietly(() => ending).then(() => quietly(() => known.pending)).then(() => exchange.free());
@@ -268,8 +270,7 @@ export class Engine {
     const target = choose(); // what may not be paid opens no wallet
 
     const account = await this.account(signal);
-    const chain = await this.desk.chain();
-    if (await chain?.funds(exchange, account, signal)) choose();
+    if (await this.#funds(exchange, account, signal)) choose();
     const date = header(response, "date", 64) ?? undefined;
     known.quote = Object.freeze(JSON.parse(guarded(() => exchange.quote(this.#payer, account, date))));
     const { approve } = this.#own;
@@ -296,18 +297,20 @@ export class Engine {
       tell("sent", { url: target });
       let paid;
       let pause;
+      let lost = false;
       try {
         paid = await call.sendPaid(fetch, target, sealed.name, sealed.value);
       } catch {
+        lost = true;
         // What it failed with stays here: it may hold the request.
         signal?.throwIfAborted();
         pause = guarded(() => exchange.lost(sent));
         if (pause === undefined) throw problem("payer_network_fault", "the payment was sent and may still be taken");
       }
-      if (paid !== undefined) {
+      if (!lost) {
         this.#received(paid, exchange, tell);
         // The answer is the caller's, whether it could be written down or not: what was sent counts already.
-        await this.#written(exchange, "answer", known, String(whole(paid?.status)), signal).catch(() => tell("unwritten", {}));
+        await this.#written(exchange, "answer", known, String(whole(paid?.status)), signal, ANSWER_SECONDS).catch(() => tell("unwritten", {}));
         const after = header(paid, "retry-after", 64) ?? undefined;
         pause = guarded(() => exchange.again(whole(paid?.status), after, sent));
         if (pause === undefined) return paid;
@@ -316,6 +319,15 @@ export class Engine {
       tell("waiting", { seconds: pause });
       await within(new Promise(() => {}), signal, pause);
     }
+  }
+
+  /** Asks the nodes what the account has, unless the request was paid for before. Answers whether they were asked. */
+  async #funds(exchange, account, signal) {
+    const chain = await this.desk.chain();
+    if (!chain) return false;
+    let kept = false;
+    if (guarded(() => exchange.named)) await this.desk.update((book, last) => void (kept = guarded(() => exchange.kept(account, book, last))));
+    return !kept && chain.funds(exchange, account, signal);
   }
 
   /** Reserves what is wanted; answers with the payment that was made for the same request, if there is one. */
@@ -334,13 +346,13 @@ export class Engine {
   }
 
   /** A turn whose refusal is in the log already. */
-  async #written(exchange, what, known, detail, signal) {
+  async #written(exchange, what, known, detail, signal, seconds = Infinity) {
     const update = this.desk.update((book, last) => {
       const written = guarded(() => exchange.turn(this.#payer, book, last, what, detail));
       return written === undefined ? undefined : JSON.parse(written);
     });
     known.pending = update;
-    const { end, value } = await within(update, signal, Infinity);
+    const { end, value } = await within(update, signal, seconds);
     if (end !== "value") throw value;
     known.pending = undefined;
     known.logged = true;
@@ -354,7 +366,7 @@ export class Engine {
     const { end, value } = await within((async () => this.#own.approve(quote))(), signal, Infinity);
     if (end === "value" && value === true) return;
     if (end === "aborted") throw value;
-    throw problem("payer_approval_denied", "", end === "failed" ? { cause: value } : {});
+    throw end === "failed" ? problem("payer_approval_denied", "it failed", { cause: value }) : problem("payer_approval_denied");
   }
 
   /** Lets the wallet sign; whatever it gives is judged by the core. */

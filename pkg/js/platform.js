@@ -159,7 +159,8 @@ export function within(value, signal, seconds) {
     Promise.resolve(value).then((value) => finish("value", value), (error) => finish("failed", error));
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort);
-    timer = setTimeout(finish, Math.min(seconds * 1000, 2 ** 31 - 1), "late");
+    // Without an end there is nothing to wake up for: a timer would keep its process.
+    if (seconds !== Infinity) timer = setTimeout(finish, Math.min(seconds * 1000, 2 ** 31 - 1), "late");
   });
 }
 

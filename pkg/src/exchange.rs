@@ -195,6 +195,20 @@ impl Exchange {
         })))
     }
 
+    /// Whether the book knows a payment of the same request for this account: what it costs is not asked for then.
+    #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
+    pub fn kept(&self, account: &str, book: Option<String>, last: Option<String>) -> Result<bool, JsValue> {
+        let Some(identity) = &self.call.identity else { return Ok(false) };
+        let book = Stored { book: book.as_deref(), last: last.as_deref() }.book().map_err(fault)?;
+        Ok(book.knows(identity, account, own_clock()))
+    }
+
+    /// Whether another call may be the same request.
+    #[wasm_bindgen(getter)]
+    pub fn named(&self) -> bool {
+        self.call.identity.is_some()
+    }
+
     /// What a node says to one of them; the choice is made anew then. An answer that cannot be read says nothing.
     pub fn fund(&mut self, network: &str, asset: &str, answer: &str) {
         let token = Network::parse(network).and_then(|network| Ok((network, Address::parse(asset)?)));

@@ -103,7 +103,7 @@ impl PayerCore {
         let stored = Stored { book: book.as_deref(), last: last.as_deref() };
         let count = stored.book().map_err(fault)?.count;
         if last.is_none() && count > 0 {
-            return Err(because(Code::PayerStoreBroken, "the log is not there"));
+            return Err(because(Code::PayerLogBroken, "it is not there"));
         }
         Ok(decimal(count))
     }

@@ -7,11 +7,12 @@ use x402_core::error::Code;
 use crate::fault::{because, fault};
 
 /// The codes that may be asked for.
-const PROBLEMS: [Code; 9] = [
+const PROBLEMS: [Code; 10] = [
     Code::InvalidUrl,
     Code::PayerApprovalDenied,
     Code::PayerChainFault,
     Code::PayerConfig,
+    Code::PayerLogBroken,
     Code::PayerNetworkFault,
     Code::PayerStoreBroken,
     Code::PayerStoreFailed,

@@ -121,7 +121,7 @@ pub fn link(entry: &str) -> Result<(u64, Bytes32, Bytes32)> {
 /// standing on the one before. Answers with the last one's number and hash.
 ///
 /// # Errors
-/// `payer_store_broken` with the number of the first that is not.
+/// `payer_log_broken` with the number of the first that is not.
 pub fn verify(lines: &str, first: u64) -> Result<Option<(u64, Bytes32)>> {
     let mut before: Option<(u64, Bytes32)> = None;
     for (place, line) in (first..).zip(lines.lines()) {
@@ -130,7 +130,7 @@ pub fn verify(lines: &str, first: u64) -> Result<Option<(u64, Bytes32)>> {
             None => *seq == first && (first > 1 || *previous == Bytes32::default()),
         });
         let Some((seq, _, hash)) = follows else {
-            return Err(Error::new(CODE, ["entry ", &decimal(place), " of the log"].concat()));
+            return Err(Error::new(Code::PayerLogBroken, ["entry ", &decimal(place), " of the log"].concat()));
         };
         before = Some((seq, hash));
     }

@@ -92,7 +92,8 @@ impl Call {
     pub fn covers(&self, token: &Token, terms: &Terms) -> Option<Result<String>> {
         let of = |funds: &&Funds| funds.network == token.network && funds.asset == terms.asset;
         let funds = self.funds.iter().find(of)?;
-        let said = [&funds.amount.to_tokens(token.decimals), " ", &token.symbol, " are there"].concat();
+        let [have, needed] = [funds.amount, terms.amount].map(|amount| amount.to_tokens(token.decimals));
+        let said = [&have, " ", &token.symbol, " are there, ", &needed, " are needed"].concat();
         let enough = terms.amount <= funds.amount;
         Some(if enough { Ok(said) } else { Err(Error::new(Code::PayerInsufficientFunds, said)) })
     }

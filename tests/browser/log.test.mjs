@@ -157,7 +157,7 @@ describe("the log", () => {
       await said(tab).getByText("3 entries hold together").waitFor();
       const before = await audit(tab, "export");
       await press(tab, "Change a copy");
-      await said(tab).getByText("payer_store_broken").waitFor();
+      await said(tab).getByText("payer_log_broken").waitFor();
       const text = await said(tab).innerText();
       assert.match(text, /As it was copied, 3 entries held together\. In entry 1 of the copy, the amount 10000 became 20000/);
       assert.match(text, /entry 1 of the log/);
@@ -180,7 +180,7 @@ describe("the log", () => {
         }, seq);
       await change(2);
       await press(tab, "Verify");
-      await said(tab).getByText("payer_store_broken").waitFor();
+      await said(tab).getByText("payer_log_broken").waitFor();
       assert.match(await said(tab).innerText(), /entry 2 of the log/);
       await change(3);
       const amount = await moved(w, async () => {
@@ -191,9 +191,9 @@ describe("the log", () => {
       assert.equal(amount, 0n);
       assert.match(await page.refusal().innerText(), /Nothing was signed and nothing moved.+\s+payer_store_broken/);
       await press(tab, "Verify");
-      await said(tab).getByText("payer_store_broken").waitFor();
+      await said(tab).getByText("payer_log_broken").waitFor();
       await press(tab, "Begin a new book");
-      await said(tab).getByText("payer_store_broken").waitFor({ state: "hidden" });
+      await said(tab).getByText("payer_log_broken").waitFor({ state: "hidden" });
       assert.equal(await moved(w, () => pay(page)), 10_000n);
     }),
   );

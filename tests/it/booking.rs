@@ -327,14 +327,14 @@ fn the_log_says_who_paid_whom_for_what_and_holds_together() {
         Some(3),
         "its beginning is kept elsewhere"
     );
-    assert_eq!(verify(&desk.log[1..].join("\n"), 1).unwrap_err().code(), Code::PayerStoreBroken, "it was cut off");
+    assert_eq!(verify(&desk.log[1..].join("\n"), 1).unwrap_err().code(), Code::PayerLogBroken, "it was cut off");
     assert_eq!(verify("", 1), Ok(None));
     let without = [desk.log[0].as_str(), &desk.log[2]].join("\n");
     let swapped = [desk.log[1].as_str(), &desk.log[0]].join("\n");
     let changed = lines.replace("\"10000\"", "\"10\"");
     let restarted = lines.replacen("\"seq\":1,", "\"seq\":2,", 1);
     for wrong in [without, swapped, changed, restarted, lines.replace("hash", "hush"), format!("{lines}\n\n")] {
-        assert_eq!(verify(&wrong, 1).unwrap_err().code(), Code::PayerStoreBroken);
+        assert_eq!(verify(&wrong, 1).unwrap_err().code(), Code::PayerLogBroken);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the payer's book keeps of very many kinds of payments, and who may forget what.
 
-use x402_core::client::book::{Book, Claim, Event, Kind, Open, State, apply};
+use x402_core::client::book::{Book, Claim, Event, Kind, Open, Outcome, State, apply};
 use x402_core::client::policy::Policy;
 use x402_core::types::amount::Amount;
 use x402_core::types::time::UnixSeconds;
@@ -79,6 +79,39 @@ fn a_server_that_names_new_recipients_makes_no_book_large_and_no_budget_forget()
     assert!((900..1_500).contains(&coarse), "{coarse}");
     // The latest are kept as they are.
     assert!(book.sums.iter().any(|sum| sum.kind.pay_to == "p1500"));
+}
+
+#[test]
+fn what_was_paid_lately_is_kept_as_it_is_whoever_has_many_names() {
+    let limited = policy(
+        r#"{"pinRecipients":true,"budgets":[{"max":"$9999","per":"ever","payTo":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"}]}"#,
+    );
+    let mut book = Book::default();
+    for at in 0..600 {
+        book = pay(&book, &limited, &limited, kind(&format!("https://{at}.example"), "p", "t"), at);
+    }
+    assert_eq!(book.sums.len(), 512);
+    // All but the oldest have their recipient still; those are put together, one by one.
+    assert_eq!(book.sums.iter().filter(|sum| sum.kind.pay_to == "p").count(), 511);
+    assert_eq!(spent(&book, &limited, "t", 601), "89");
+    let again = |origin: &str, pay_to: &str| {
+        let until = NOW.plus(700);
+        let open = Open { id: "x".into(), kind: kind(origin, pay_to, "t"), amount: one(), until, ..Open::default() };
+        let event = Event::Reserve(Box::new(Claim { open, asked: false }));
+        matches!(apply(&book, &limited, &event, NOW.plus(601)).outcome, Outcome::Reserved(_))
+    };
+    assert!(again("https://599.example", "p"));
+    assert!(!again("https://599.example", "q"), "another recipient than lately");
+    assert!(again("https://0.example", "q"), "the oldest is forgotten");
+    // One that had several recipients, whose names are not all kept, may be paid at any.
+    for at in 600..1_300 {
+        book = pay(&book, &Policy::default(), &limited, kind("https://many.example", &format!("r{at}"), "t"), at);
+    }
+    assert_eq!(
+        book.sums.iter().filter(|sum| sum.kind.pay_to == "p").count(),
+        510,
+        "beside the first of them they make room among themselves"
+    );
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn the_cheapest_offer_is_taken_that_the_account_can_pay() {
     let judged = judge(&two().offers[1], &Policy::default(), &poor);
     let last = judged.trace.0.last().unwrap();
     assert_eq!((last.rule, last.passed), ("balance", false));
-    assert!(last.sentence.ends_with("0.004999 USDC are there"), "{}", last.sentence);
+    assert!(last.sentence.ends_with("0.004999 USDC are there, 0.005 are needed"), "{}", last.sentence);
     assert_eq!(taken(&having(&[(test.0, main.1, 0)])).unwrap(), main.0);
 }
 

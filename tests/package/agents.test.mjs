@@ -117,7 +117,7 @@ test("S-346 limits are looked up by the origin that is paid, whatever is logged 
   const unread = [
     { deny: new Deny() }, { deny: new Map([["origins", ["https://api.example.com"]]]) }, { budgets: [Object.create({ max: "$1", per: "day" })] },
     { maxPerPayment: "$$5" }, { maxPerPayment: "5$" },
-    ...["https://*.example.com", "https://api.example.com:0443", "https://0x7f.1", "https://127.1", "https://%61pi.example.com", "https://bücher.example", "https://a.example/b", "ftp://a.example", "https://[::1", "https://a b"].flatMap((origin) => [
+    ...["https://*.example.com", "https://api.example.com:0443", "https://0x7f.1", "https://127.1", "https://%61pi.example.com", "https://bücher.example", "https://a.example/b", "ftp://a.example", "https://[::1", "http://[0:0:0:0:0:0:0:1]", "https://[zzz]", "https://[2001:DB8::1]", "https://a b"].flatMap((origin) => [
       { origins: [origin] }, { deny: { origins: [origin] } }, { budgets: [{ max: "$1", per: "day", origin }] },
     ]),
   ];

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createPayer } from "x402-wasm";
+import { fileStore } from "../../pkg/js/file.js";
 import { durableObjectStore, memoryStore } from "x402-wasm/stores";
 import { goods, TARGET, unpaid } from "./lib/hostile.mjs";
 import { base64 } from "./lib/seller.mjs";
@@ -69,7 +70,7 @@ test("a log that was cut at either end, or is gone, is found out", async () => {
   assert.equal(await payer.audit.verify(), 9);
   const whole = readFileSync(`${file}.ndjson`, "utf8");
   const lines = whole.split("\n");
-  const broken = { code: "payer_store_broken" };
+  const broken = { code: "payer_log_broken" };
   for (const cut of [lines.slice(3).join("\n"), lines.slice(1).join("\n"), [...lines.slice(0, 4), ...lines.slice(5)].join("\n")]) {
     writeFileSync(`${file}.ndjson`, cut);
     await assert.rejects(payer.audit.verify(), broken);
@@ -79,7 +80,7 @@ test("a log that was cut at either end, or is gone, is found out", async () => {
   // Its end was changed: a new book is begun, the log goes on, and what was changed stays to be seen.
   writeFileSync(`${file}.ndjson`, `${whole.trimEnd().slice(0, -3)}"}\n`);
   writeFileSync(file, `${readFileSync(file, "utf8").split("\n")[0]}\n`);
-  await assert.rejects(payer.fetch(TARGET), broken);
+  await assert.rejects(payer.fetch(TARGET), { code: "payer_store_broken" });
   await payer.reset();
   await payer.fetch(TARGET);
   assert.deepEqual((await payer.audit.entries({ from: 10 })).map(({ seq, event }) => [seq, event]), [[10, "reset"], [11, "reserved"], [12, "sent"], [13, "receipt"]]);
@@ -98,6 +99,20 @@ test("a log that was cut at either end, or is gone, is found out", async () => {
   await assert.rejects((await paying({ store: { ...short, entries: async () => ["no entry"] } })).payer.audit.entries(), broken);
 });
 
+test("a file's log is read in pieces as it is read whole", async () => {
+  const store = fileStore(join(folder, "pieces"));
+  const lines = Array.from({ length: 2_500 }, (_, at) => JSON.stringify({ seq: at + 1, text: "é".repeat(at % 7) }));
+  await store.update(() => ({ book: "b", entries: lines }));
+  assert.deepEqual(await store.entries(), lines);
+  for (const size of [1, 999, 1_000, 2_500]) {
+    const read = [];
+    for (let from = 1; from <= 2_500 && read.length < 2_500; from += size) read.push(...(await store.entries({ from, limit: size })));
+    assert.deepEqual(read, lines, String(size));
+  }
+  assert.deepEqual([await store.entries({ from: 2_501 }), await store.entries({ from: 2_500 }), (await store.entries({ from: 7, limit: 1 }))[0]], [[], [lines[2_499]], lines[6]]);
+  assert.deepEqual(await fileStore(join(folder, "none")).entries(), []);
+});
+
 test("a log in memory that has dropped its oldest entries is whole from where it begins", async () => {
   const store = memoryStore(10);
   const { payer } = await paying({ store });
@@ -108,7 +123,7 @@ test("a log in memory that has dropped its oldest entries is whole from where it
   assert.equal(first.seq, store.begins);
   // One that says it begins earlier than it does has lost something.
   const lying = { update: store.update, entries: store.entries };
-  await assert.rejects((await paying({ store: lying })).payer.audit.verify(), { code: "payer_store_broken" });
+  await assert.rejects((await paying({ store: lying })).payer.audit.verify(), { code: "payer_log_broken" });
 });
 
 test("many reservations that end at once are written in pieces that a Durable Object takes, and in one go", async (t) => {

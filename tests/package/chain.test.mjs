@@ -1,9 +1,11 @@
 // What nodes say, with real chains: enough to pay with or not, and whether a payment moved as the server says.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { encodeFunctionData, parseAbi } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { createPayer } from "x402-wasm";
+import { createPayer, decodePayment } from "x402-wasm";
 import { memoryStore } from "x402-wasm/stores";
+import { transact } from "../support/chain.mjs";
 import { world as fromEnv } from "../support/world.mjs";
 import { freshKey } from "../workerd/lib/gate.mjs";
 import { startPrivate } from "../workerd/lib/private.mjs";
@@ -13,6 +15,7 @@ import { counting, provider } from "./lib/signer.mjs";
 
 const { gate, rpc, network } = fromEnv();
 const { payer: { privateKey } } = fromEnv();
+const TRANSFER = parseAbi(["function transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)"]);
 /** The same token on another chain, which only the policy knows. */
 const ELSEWHERE = "eip155:31337";
 const token = { network: ELSEWHERE, address: USDC, symbol: "USDC", name: "USDC", version: "2", decimals: 6, dollar: true };
@@ -35,7 +38,7 @@ test("of two offers the one is taken that the account can pay, cheapest first", 
   const both = { [network]: here.rpc, [ELSEWHERE]: there.rpc };
   const taken = await pay(poorHere, both);
   assert.deepEqual([taken.network, taken.amount], [ELSEWHERE, "20000"]);
-  assert.equal(taken.rules.find(({ rule }) => rule === "balance").sentence, "1 USDC are there");
+  assert.equal(taken.rules.find(({ rule }) => rule === "balance").sentence, "1 USDC are there, 0.02 are needed");
   assert.equal((await pay(await here.payer(), both)).network, network, "rich in both or in the cheaper one");
   assert.equal((await pay(poorHere, {})).network, network, "nobody was asked");
   assert.equal((await pay(poorHere, { [network]: "http://127.0.0.1:1" })).network, network, "a node that is down says nothing");
@@ -67,6 +70,43 @@ test("an account with too little signs nothing, and is told so by name", async (
   // One unit more is enough.
   const enough = await createPayer({ wallet: { privateKey: await chain.payer(10_000n) }, rpc: { [network]: chain.rpc } });
   assert.equal((await enough.fetch(seller.url)).status, 200);
+});
+
+test("I9: what was paid for already is presented again, whatever the account has by now", async (t) => {
+  const chain = await startPrivate();
+  t.after(() => chain.stop());
+  const [key, store] = [await chain.payer(10_000n), memoryStore()];
+  let lose = true;
+  const seller = await serve((request, response) => {
+    const payment = request.headers["payment-signature"];
+    if (!payment) return challenge(response, terms([offer()]));
+    return lose ? response.destroy() : response.end("goods");
+  });
+  t.after(() => seller.stop());
+  const payer = await createPayer({ wallet: { privateKey: key }, store, rpc: { [network]: chain.rpc } });
+  const order = { method: "POST", body: "x", headers: { "idempotency-key": "order-1" } };
+  await assert.rejects(payer.fetch(seller.url, order), { code: "payer_network_fault" });
+  // It settled, and the account is empty now.
+  const { payload: { authorization: of, signature } } = decodePayment(payments(seller)[0].headers["payment-signature"]);
+  const args = [of.from, of.to, BigInt(of.value), BigInt(of.validAfter), BigInt(of.validBefore), of.nonce, signature];
+  await transact(chain.rpc, { to: USDC, data: encodeFunctionData({ abi: TRANSFER, args }) });
+  lose = false;
+  assert.equal(await (await payer.fetch(seller.url, order)).text(), "goods");
+  assert.equal(new Set(payments(seller).map(({ headers }) => headers["payment-signature"])).size, 1);
+  await assert.rejects(payer.fetch(seller.url), { code: "payer_insufficient_funds" });
+});
+
+test("a node that is down keeps no other from telling what became of payments", async (t) => {
+  const chain = await startPrivate();
+  t.after(() => chain.stop());
+  const silent = await serve((request, response) => (request.headers["payment-signature"] ? response.end() : challenge(response, terms([offer()]))));
+  t.after(() => silent.stop());
+  const dead = { "eip155:8453": "http://127.0.0.1:1" };
+  const payer = await createPayer({ wallet: { privateKey: await chain.payer() }, rpc: { ...dead, [network]: chain.rpc }, policy: { budgets: [{ max: "$0.01", per: "ever" }] } });
+  await payer.fetch(silent.url);
+  await chain.own("anvil_mine", "0x64", "0x3c");
+  await assert.rejects(payer.reconcile(), { code: "payer_chain_fault" });
+  assert.equal((await payer.spent())[0].left, "0.01");
 });
 
 test("S-277 a receipt is held against its transaction on the chain", async () => {
@@ -146,6 +186,18 @@ test("a node that hangs or lies is not waited for, and holds nothing up", async 
     const payer = await createPayer({ wallet, fetch: send, rpc: { [network]: node.url } });
     assert.equal((await payer.fetch(TARGET)).status, 200, body);
   }
+  // Whoever is not waited for is let go of.
+  const gone = Promise.withResolvers();
+  const given = new AbortController();
+  const hangs = await serve((request, response) => new Promise(() => {
+    response.on("close", gone.resolve);
+    given.abort(new Error("enough"));
+  }));
+  t.after(() => hangs.stop());
+  const asking = async (url, init) => (url === hangs.url ? fetch(url, init) : unpaid()({ url: TARGET }));
+  const patient = await createPayer({ wallet, fetch: asking, rpc: { [network]: hangs.url } });
+  await assert.rejects(patient.fetch(TARGET, { signal: given.signal }), { message: "enough" });
+  await gone.promise;
   const controller = new AbortController();
   const hanging = async (url) => (url === "https://node.example/" ? (controller.abort(new Error("enough")), new Promise(() => {})) : unpaid()({ url: TARGET }));
   const payer = await createPayer({ wallet, fetch: hanging, rpc: { [network]: "https://node.example/" } });

@@ -1,7 +1,7 @@
 // What a reservation holds when stores, wallets, clocks and callers do what they should not: nothing is signed that is not
 // booked, and what was never signed for is given back.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -90,6 +90,14 @@ test("a file is one book by whichever way it is named, and stays it when the pro
     assert.equal(await payer.audit.verify() > 3, true);
   }
   assert.equal(wallet.signed.length, 1);
+  // A link to a book that is still to be made names it all the same, and stays a link.
+  mkdirSync(join(folder, "volume"));
+  symlinkSync("volume/new", join(folder, "to-come"));
+  const first = await paying({ wallet, store: { file: join(folder, "to-come") }, policy: cent });
+  await first.payer.fetch(TARGET);
+  const other = await paying({ wallet, store: { file: join(folder, "volume/new") }, policy: cent });
+  await assert.rejects(other.payer.fetch(TARGET), refusal("payer_over_budget"));
+  assert.equal(lstatSync(join(folder, "to-come")).isSymbolicLink(), true);
 });
 
 test("F-66 a store that does not ask, or keeps a refusal to itself, lets nothing be signed or sent", async () => {
@@ -199,13 +207,40 @@ test("an abort is heard while the store is busy, and what it reserves too late i
   assert.deepEqual([log, wallet.signed.length, (await other.spent())[0].left], [["reserved", "released"], 0, "0.01"]);
 });
 
+test("an abort is heard behind a refusal too, and a store that hangs keeps nobody's answer for ever", async (t) => {
+  const kept = memoryStore();
+  let turns = 0;
+  const hangs = (from) => ({ entries: kept.entries, update: (decide) => ((turns += 1) >= from ? new Promise(() => {}) : kept.update(decide)) });
+  const controller = new AbortController();
+  const denied = await paying({ store: hangs(2), policy: { approve: () => (setImmediate(() => controller.abort(new Error("enough"))), false) } });
+  await assert.rejects(denied.payer.fetch(TARGET, { signal: controller.signal }), refusal("payer_approval_denied"));
+  turns = 0;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const steps = [];
+  const answered = await paying({ store: hangs(3), onStep: ({ step }) => steps.push(step) });
+  const answer = answered.payer.fetch(TARGET);
+  while (!steps.includes("receipt")) await new Promise(setImmediate);
+  t.mock.timers.tick(10_000);
+  assert.equal((await answer).status, 200);
+  assert.equal(steps.at(-1), "unwritten");
+});
+
+test("an answer that is none is an answer: the payment is sent once", async () => {
+  let sent = 0;
+  const fetch = async (input, init) => (new Request(input, init).headers.has("payment-signature") ? void (sent += 1) : unpaid()({ url: TARGET }));
+  const payer = await createPayer({ wallet: counting(), fetch });
+  assert.equal(await payer.fetch(TARGET), undefined);
+  assert.equal(sent, 1);
+});
+
 test("whoever waits for the same request is told so, and the book is not written for it", async () => {
   const kept = memoryStore();
   let writes = 0;
   const store = { entries: kept.entries, update: (decide) => kept.update((...known) => { const change = decide(...known); writes += change ? 1 : 0; return change; }) };
   const order = { headers: { "idempotency-key": "order-1" } };
   const first = await paying({ store, wallet: { address: ADDRESS, signTypedData: () => new Promise(() => {}) } });
-  first.payer.fetch(TARGET, order).catch(() => {});
+  const patience = new AbortController();
+  first.payer.fetch(TARGET, { ...order, signal: patience.signal }).catch(() => {});
   while (writes === 0) await new Promise(setImmediate);
   const controller = new AbortController();
   const steps = [];
@@ -214,6 +249,7 @@ test("whoever waits for the same request is told so, and the book is not written
   await assert.rejects(second.payer.fetch(TARGET, { ...order, signal: controller.signal }), { message: "enough" });
   assert.deepEqual(steps, ["challenge", "waiting", "refused"]);
   assert.equal((await second.payer.audit.entries()).length, 2, "reserved by the first, given up by the second");
+  patience.abort();
 });
 
 test("what is presented again says what it is", async () => {

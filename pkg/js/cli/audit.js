@@ -24,7 +24,7 @@ export async function run(args) {
       return 0;
     case "verify": {
       const entries = await payer.audit.verify();
-      tell(`${entries} entries, each holds the one before it.`);
+      tell(`The log is whole: ${entries} entries, none changed.`);
       return 0;
     }
     case "summary":

@@ -1,7 +1,6 @@
 // `x402-wasm fetch`: curl's words, and a payment where one is asked for and allowed.
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
@@ -24,7 +23,8 @@ export const help = `x402-wasm fetch URL
       --timeout SECONDS  the longest that all of it may take
 
 ${limits}
-Where somebody sits at the terminal, the price is shown and agreed to before anything is signed.
+Where somebody sits at the terminal, the price is shown and agreed to before anything is signed. Where nobody can be asked (a pipe, a
+timer) it pays without asking, within its limits.
 `;
 
 const own = {
@@ -81,7 +81,7 @@ export async function run(args) {
     const response = await payer.fetch(url, init).catch((error) => {
       if (sent) tell("The payment was sent and may still be taken. Look at x402-wasm audit list before you pay again.");
       else if (error.code === "payer_approval_denied") throw Object.assign(new Error("you said no; nothing was signed"), { code: error.code });
-      throw error;
+      throw sent ? error : Object.assign(error, { unpaid: true });
     });
     return { payer, response, receipt: payer.receipt(response) };
   });
@@ -89,7 +89,8 @@ export async function run(args) {
   else if (receipt && !values.silent) tell(said(receipt));
   await give(response, to, values);
   if (receipt && receipt.network in shared.rpc && !values.silent) {
-    const chain = await payer.confirm(response);
+    // The answer was paid for and given: a node that fails changes neither.
+    const chain = await payer.confirm(response, { seconds: 10 }).catch(() => "unknown");
     tell(values.json ? JSON.stringify({ id: receipt.id, chain }) : CHAIN[chain]);
   }
   return response.status >= 400 ? 22 : 0;
@@ -100,6 +101,7 @@ const CHAIN = {
   confirmed: "The chain confirms it.",
   contradicted: "The chain contradicts it: that transaction did not move what was signed",
   unseen: "The chain does not know it yet: ask again with x402-wasm audit reconcile",
+  unknown: "The chain could not be asked: try x402-wasm audit reconcile later",
 };
 
 /** What was paid, in a line. */
@@ -107,18 +109,21 @@ function said({ success, consistent, tokens, symbol, payTo, network, transaction
   const sum = `${tokens} ${symbol} on ${network} to ${payTo}`;
   if (success && consistent) return `Paid ${sum}${transaction ? `, transaction ${transaction}` : ""}`;
   if (success) return `The server says that ${sum} was paid, but not as it was signed: look at the chain`;
-  return `Signed for ${sum}, and the server says that it did not settle: ${plain(errorReason ?? "no reason")}`;
+  // A server that fails often says nothing: that is no word on whether it will take what it has.
+  if (errorReason === "invalid_payment_response") {
+    return `Signed for ${sum}. The answer does not say whether it was settled: it may still be taken until it ends. Ask the chain with x402-wasm audit reconcile`;
+  }
+  return `Signed for ${sum}, and the server says that it did not settle: ${plain(errorReason ?? "no reason")}. It may still be taken until it ends`;
 }
 
-/** Where the answer goes. */
+/** Where the answer goes; what is in a file stays there until there is one. */
 async function target(output) {
-  if (output === undefined) return process.stdout;
-  const file = createWriteStream(output);
-  await once(file, "open");
-  return file;
+  return output === undefined ? undefined : open(output, "a");
 }
 
-async function give(response, to, { include }) {
+async function give(response, file, { include }) {
+  await file?.truncate(0).catch(() => {}); // a pipe has nothing to lose
+  const to = file?.createWriteStream() ?? process.stdout;
   if (include) {
     const lines = [...response.headers].map(([name, value]) => `${name}: ${printable(value)}\n`);
     if (!to.write(`${response.status} ${printable(response.statusText)}\n${lines.join("")}\n`)) await once(to, "drain");

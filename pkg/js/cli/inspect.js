@@ -46,10 +46,10 @@ export async function run(args) {
   if (plainly.error) throw Object.assign(new Error(`${url} does not answer`), { code: "payer_network_fault" });
   const header = plainly.headers.get("payment-required");
   const terms = read(header ?? plainly.text);
-  const { store, ...rest } = payerOptions(values);
+  const { store, rpc, ...rest } = payerOptions(values); // whose account it is is not known here, so no node is asked about it
   // A book that is there says what is left of the budgets; none is made for a look.
   const payer = await createPayer({ ...rest, ...(existsSync(store.file) && { store }), wallet: { privateKey: generatePrivateKey() } });
-  const decision = terms.error ? unreadable(terms.error) : await payer.explain(copy(plainly, url));
+  const decision = terms.error && plainly.status === 402 ? unreadable(terms.error) : await payer.explain(copy(plainly, url));
   const found = judge({ url, method, plainly, fromPage, preflight, broken, terms, header, decision, page });
   if (values.json) print(JSON.stringify({ url, status: plainly.status, terms: terms.value, decision, found }, shown, 2));
   else show(url, plainly, decision, found);

@@ -14,7 +14,7 @@ export function judge(seen) {
   const say = (level) => (code, sentence) => found.push({ level, code, sentence });
   const to = { wrong: say("wrong"), poor: say("poor"), fine: say("fine") };
   if (seen.plainly.status !== 402) {
-    to.wrong("status", `it answers ${seen.plainly.status} to who does not pay, not 402`);
+    to.wrong("status", `it answers ${seen.plainly.status} to those who do not pay, not 402: nothing is sold here, or it is given away`);
     return found;
   }
   place(seen, to);
@@ -42,7 +42,7 @@ function place({ url, header, plainly }, { wrong, poor, fine }) {
 }
 
 function terms({ url, terms: { value }, decision }, { wrong, poor, fine }) {
-  fine("encoding", `its terms can be read: version ${value.x402Version}, ${value.accepts.length} offers`);
+  fine("encoding", `its terms can be read: version ${value.x402Version}, ${value.accepts.length} offer${value.accepts.length === 1 ? "" : "s"}`);
   const resource = value.resource?.url ?? value.accepts[0]?.resource;
   if (!resource || !URL.canParse(resource)) poor("resource", "it does not say by URL what is sold");
   else if (new URL(resource).origin !== new URL(url).origin || new URL(resource).pathname !== new URL(url).pathname) {
@@ -86,6 +86,6 @@ function pages({ method, fromPage, preflight, page }, { poor, fine }) {
 
 function strangers({ broken }, { wrong, fine }) {
   if (broken.status >= 200 && broken.status < 300) wrong("unpaid", "it serves who sends a payment that is none");
-  else if (broken.status >= 400 && broken.status < 500) fine("unpaid", `a payment that is none gets ${broken.status}`);
+  else if (broken.status >= 400 && broken.status < 500) fine("unpaid", `a bogus payment is refused (${broken.status})`);
   else wrong("unpaid", `a payment that is none gets ${broken.status ?? "no answer"}`);
 }

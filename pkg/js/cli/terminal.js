@@ -53,6 +53,7 @@ export function fail(error) {
   const code = typeof error?.code === "string" ? error.code : "";
   tell(`x402-wasm: ${plain(error?.message ?? error)}${code ? ` (${code})` : ""}`);
   if (error?.retryable) tell("Nothing was paid; the same command may work now.");
+  else if (error?.unpaid) tell("Nothing was paid.");
   process.exitCode = REFUSED.test(code) ? 2 : 1;
 }
 

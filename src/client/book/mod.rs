@@ -31,8 +31,9 @@
 //!   by no more than a sixteenth of their age, or ten seconds. So a sum counts a little too long, never too short, and a
 //!   book of years stays small.
 //! - Many kinds are kept coarsely too: beyond 512, those that were spent on longest ago lose their recipient, then their
-//!   origin, and count for every one. Only when even so there are more, the oldest task is forgotten: a book knows the last
-//!   five hundred tasks, whoever is paid for them.
+//!   origin, and count for every one; an origin's many recipients go before another's only one. When even so there are more,
+//!   the oldest task is forgotten: a book knows the last five hundred tasks, whoever is paid for them. Whose recipient is not
+//!   kept may be paid at any.
 //! - Calls with one [`Identity`] share one payment: while it lives, it is presented again and no other is signed.
 
 mod kept;
@@ -80,19 +81,36 @@ pub struct Kind {
     pub dollar: bool,
 }
 
+/// What is not known any more of a kind that is said more coarsely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    Recipient,
+    Origin,
+    Task,
+}
+
 impl Kind {
-    /// The next that says less, and how much of it is lost: the recipient first, the task last, since another recipient costs
-    /// a server nothing, and a task is what the payer's side names.
-    fn coarser(&self) -> Option<(u8, Self)> {
+    /// The next that says less, and what is lost: the recipient first, the task last, since another recipient costs a server
+    /// nothing, and a task is what the payer's side names.
+    fn coarser(&self) -> Option<(Loss, Self)> {
         let empty = String::new();
         if !self.pay_to.is_empty() {
-            return Some((0, Self { pay_to: empty, ..self.clone() }));
+            return Some((Loss::Recipient, Self { pay_to: empty, ..self.clone() }));
         }
         if !self.origin.is_empty() {
-            return Some((1, Self { origin: empty, ..self.clone() }));
+            return Some((Loss::Origin, Self { origin: empty, ..self.clone() }));
         }
         let kept = self.task.as_ref().is_some_and(|task| !task.is_empty());
-        kept.then(|| (2, Self { task: Some(empty), ..self.clone() }))
+        kept.then(|| (Loss::Task, Self { task: Some(empty), ..self.clone() }))
+    }
+
+    /// Whether they differ in nothing but the recipient.
+    fn beside(&self, other: &Self) -> bool {
+        self.dollar == other.dollar
+            && self.origin == other.origin
+            && self.network == other.network
+            && self.asset == other.asset
+            && self.task == other.task
     }
 }
 
@@ -185,11 +203,17 @@ impl Book {
         policy.budgets.iter().map(move |budget| (budget, self.spent(budget, task, now, "")))
     }
 
+    /// Whether a payment of this identity is under way or was made, for this account, and still lives.
+    pub fn knows(&self, identity: &Identity, payer: &str, now: UnixSeconds) -> bool {
+        let same = |open: &Open| open.identity.is_some_and(|of| of.hash == identity.hash) && open.payer == payer;
+        self.open.iter().any(|open| same(open) && open.until > now)
+    }
+
     /// Whether an origin was paid before, and never this recipient.
     fn names_another(&self, kind: &Kind) -> bool {
         let sent = self.open.iter().filter(|of| of.state != State::Reserved).map(|of| &of.kind);
         let mut before =
             sent.chain(self.sums.iter().map(|of| &of.kind)).filter(|of| of.origin == kind.origin).peekable();
-        before.peek().is_some() && before.all(|of| of.pay_to != kind.pay_to)
+        before.peek().is_some() && before.all(|of| of.pay_to != kind.pay_to && !of.pay_to.is_empty())
     }
 }

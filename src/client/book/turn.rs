@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Book, Open, Run, State, Sum};
+use super::{Book, Loss, Open, Run, State, Sum};
 use crate::client::policy::{Policy, SCALE};
 use crate::client::trace::Trace;
 use crate::error::{Code, Error, Result};
@@ -192,15 +192,18 @@ impl Book {
         }
     }
 
-    /// Keeps no more kinds apart than these: what was spent on longest ago, and says the least, is said more coarsely.
+    /// Keeps no more kinds apart than these: what was spent on longest ago is said more coarsely. Where one origin names several
+    /// recipients, they are put together first; a task is forgotten last.
     fn coarsen(&mut self, kinds: usize) {
         while self.sums.len() > kinds {
             let coarser = |(at, sum): (usize, &Sum)| {
                 let (loss, kind) = sum.kind.coarser()?;
-                Some((loss, sum.runs.last().map(|run| run.at), at, kind))
+                let alone = self.sums.iter().filter(|other| other.kind.beside(&sum.kind)).count() < 2;
+                let rank = (loss == Loss::Task, loss != Loss::Recipient || alone, sum.runs.last().map(|run| run.at));
+                Some((rank, at, kind))
             };
-            let least = self.sums.iter().enumerate().filter_map(coarser).min_by_key(|(loss, last, ..)| (*loss, *last));
-            let Some((.., at, kind)) = least else { return };
+            let least = self.sums.iter().enumerate().filter_map(coarser).min_by_key(|(rank, ..)| *rank);
+            let Some((_, at, kind)) = least else { return };
             let Sum { runs, .. } = self.sums.remove(at);
             self.add(Sum { kind, runs });
         }

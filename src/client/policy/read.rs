@@ -183,8 +183,8 @@ fn origin(text: &str) -> Result<String> {
         _ => (host, "443"),
     };
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let six = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let written = six.map_or_else(|| name.bytes().all(letter), |name| name.bytes().all(|b| letter(b) || b == b':'));
+    // Of addresses with colons only this machine's: the others have many spellings.
+    let written = name == "[::1]" || name.bytes().all(letter);
     let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let octet = |part: &str| part.parse::<u8>().is_ok_and(|octet| decimal(octet.into()) == part);
     let address = last.starts_with(|first: char| first.is_ascii_digit());
