@@ -198,9 +198,9 @@ impl Exchange {
     /// Whether the book knows a payment of the same request for this account: what it costs is not asked for then.
     #[expect(clippy::needless_pass_by_value, reason = "the boundary hands over what it made")]
     pub fn kept(&self, account: &str, book: Option<String>, last: Option<String>) -> Result<bool, JsValue> {
-        let Some(identity) = &self.call.identity else { return Ok(false) };
+        let Some(identity) = self.call.identity else { return Ok(false) };
         let book = Stored { book: book.as_deref(), last: last.as_deref() }.book().map_err(fault)?;
-        Ok(book.knows(identity, account, own_clock()))
+        Ok(book.of_request(identity, account, own_clock()).next().is_some())
     }
 
     /// Whether another call may be the same request.

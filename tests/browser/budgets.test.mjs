@@ -1,26 +1,14 @@
 // Budgets in real tabs over one IndexedDB: two that hammer one budget, and one that is killed in the middle of a payment.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 
-import { pathOf, startScript } from "../interop/lib/process.mjs";
-import { base64, offer, terms } from "../package/lib/seller.mjs";
-import { launch } from "./browser.mjs";
+import { startSeller } from "./seller.mjs";
 
 // Anvil's first account, worth nothing anywhere else.
 const KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
-const CORS = {
-  "access-control-allow-origin": "*",
-  "access-control-allow-headers": "payment-signature,idempotency-key",
-  "access-control-expose-headers": "payment-required,payment-response",
-};
-const SETTLED = base64({ success: true, transaction: `0x${"ab".repeat(32)}`, network: "eip155:84532" });
 
 describe("budgets in tabs", () => {
-  let browser;
-  let page;
-  let seller;
+  let world;
   let url;
   const paid = [];
   /** Whoever waits for a payment to arrive, and whether payments are answered. */
@@ -28,42 +16,24 @@ describe("budgets in tabs", () => {
   let answers = true;
 
   before(async () => {
-    page = await startScript(pathOf("../support/static.mjs", import.meta.url), {
-      root: pathOf("bare", import.meta.url),
-      pkg: pathOf("../../pkg", import.meta.url),
+    world = await startSeller({
+      paid(payment) {
+        paid.push(payment);
+        arrived?.();
+        return answers;
+      },
     });
-    seller = createServer((request, response) => {
-      if (request.method === "OPTIONS") return response.writeHead(204, CORS).end();
-      const payment = request.headers["payment-signature"];
-      if (payment === undefined) return response.writeHead(402, { ...CORS, "payment-required": base64(terms([offer()])) }).end();
-      paid.push(payment);
-      arrived?.();
-      if (answers) response.writeHead(200, { ...CORS, "payment-response": SETTLED }).end("goods");
-    });
-    seller.listen(0, "127.0.0.1");
-    await once(seller, "listening");
-    url = `http://127.0.0.1:${seller.address().port}/data`;
-    browser = await launch();
+    url = world.url;
   });
-  after(async () => {
-    await browser.close();
-    await page.stop();
-    seller.closeAllConnections();
-    seller.close();
-  });
+  after(() => world.stop());
 
-  const tab = async (context) => {
-    const opened = await context.newPage();
-    await opened.goto(page.ready.page);
-    await opened.waitForSelector("html[data-ready]", { state: "attached" });
-    return opened;
-  };
+  const tab = (context) => world.tab(context);
   /** Calls many times at once in a tab; what came of each. */
   const hammer = (opened, count, max, init) =>
     opened.evaluate(([address, secret, calls, limit, more]) => globalThis.hammer(address, secret, calls, limit, more), [url, KEY, count, max, init]);
 
   test("S-275 two tabs that hammer one budget spend it to the cent", async () => {
-    const context = await browser.newContext();
+    const context = await world.browser.newContext();
     paid.length = 0;
     const tabs = await Promise.all([tab(context), tab(context)]);
     const outcomes = (await Promise.all(tabs.map((opened) => hammer(opened, 40, "$0.30")))).flat();
@@ -80,7 +50,7 @@ describe("budgets in tabs", () => {
   });
 
   test("S-276, F-65 a tab that is killed in the middle of a payment leaves its budget spent, and the payment to present", async () => {
-    const context = await browser.newContext();
+    const context = await world.browser.newContext();
     paid.length = 0;
     answers = false;
     const killed = await tab(context);

@@ -203,10 +203,15 @@ impl Book {
         policy.budgets.iter().map(move |budget| (budget, self.spent(budget, task, now, "")))
     }
 
-    /// Whether a payment of this identity is under way or was made, for this account, and still lives.
-    pub fn knows(&self, identity: &Identity, payer: &str, now: UnixSeconds) -> bool {
-        let same = |open: &Open| open.identity.is_some_and(|of| of.hash == identity.hash) && open.payer == payer;
-        self.open.iter().any(|open| same(open) && open.until > now)
+    /// The payments of a request, under way or made, that still live. Another account's buy another account something.
+    pub fn of_request<'b>(
+        &'b self,
+        identity: Identity,
+        payer: &'b str,
+        now: UnixSeconds,
+    ) -> impl Iterator<Item = &'b Open> {
+        let same = move |open: &&Open| open.identity.is_some_and(|of| of.hash == identity.hash) && open.payer == payer;
+        self.open.iter().filter(same).filter(move |open| open.until > now)
     }
 
     /// Whether an origin was paid before, and never this recipient.

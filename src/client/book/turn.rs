@@ -233,12 +233,7 @@ impl Book {
         let mut wanted = claim.open.clone();
         wanted.state = State::Reserved;
         if let Some(identity) = wanted.identity {
-            // Another account's payment buys another account something.
-            let same = |open: &&Open| {
-                let one = open.identity.is_some_and(|of| of.hash == identity.hash) && open.payer == wanted.payer;
-                one && open.id != wanted.id && open.until > now
-            };
-            match self.open.iter().find(same) {
+            match self.of_request(identity, &wanted.payer, now).find(|open| open.id != wanted.id) {
                 Some(open) if open.state == State::Reserved => return Outcome::Wait,
                 Some(open) => return Outcome::Present(Box::new(open.clone())),
                 None => {}
